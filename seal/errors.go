@@ -1,0 +1,79 @@
+package seal
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// ErrNoKey is wrapped by errors of values that no identity opens: sealed with
+// another key, or (RSA tells no difference) for another place, or altered.
+var ErrNoKey = errors.New("no key opens it")
+
+// An Error refuses input. Reason never quotes a value; Hint tells the way out.
+type Error struct {
+	Line   int // in the file, from 1; 0 if it concerns no line
+	Reason string
+	hint   string
+	err    error
+}
+
+func (e *Error) Error() string {
+	if e.Line > 0 {
+		return fmt.Sprintf("line %d: %s", e.Line, e.Reason)
+	}
+	return e.Reason
+}
+
+// Hint is one sentence on what to do next; it may be empty.
+func (e *Error) Hint() string { return e.hint }
+
+func (e *Error) Unwrap() error { return e.err }
+
+func refuse(hint, format string, args ...any) error {
+	return &Error{Reason: fmt.Sprintf(format, args...), hint: hint}
+}
+
+func refuseAt(line int, hint, format string, args ...any) error {
+	return &Error{Line: line, Reason: fmt.Sprintf(format, args...), hint: hint}
+}
+
+// An ObjectError tells which keys of a SealedSecret did not open, and why.
+type ObjectError struct {
+	Namespace, Name string
+	Keys            []KeyError // in the order of their names
+}
+
+// A KeyError is one key's failure. Err never holds content.
+type KeyError struct {
+	Key string
+	Err error
+}
+
+// maxKeysShown bounds the message; an object can have thousands of keys.
+const maxKeysShown = 5
+
+func (e *ObjectError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "opening %s/%s: ", e.Namespace, e.Name)
+	for i, k := range e.Keys {
+		if i == maxKeysShown {
+			fmt.Fprintf(&b, "; and %d more keys", len(e.Keys)-i)
+			break
+		}
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		fmt.Fprintf(&b, "key %q: %v", k.Key, k.Err)
+	}
+	return b.String()
+}
+
+// Unwrap gives the keys' errors to errors.Is and errors.As.
+func (e *ObjectError) Unwrap() []error {
+	out := make([]error, 0, len(e.Keys))
+	for _, k := range e.Keys {
+		out = append(out, k.Err)
+	}
+	return out
+}
