@@ -1,0 +1,166 @@
+package kubetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"sync"
+	"time"
+)
+
+// Process is one server of a cluster. It dies with the program that started it.
+type Process struct {
+	name, path string
+	args       []string
+	log        string                          // the file that takes its output
+	ready      func(ctx context.Context) error // nil once it serves
+
+	mu      sync.Mutex
+	running *running // nil while stopped
+	closed  bool
+}
+
+// running is one life of a process.
+type running struct {
+	pid  int
+	kill func() error
+	done chan struct{} // closed when it has ended
+	err  error         // how it ended; read after done
+}
+
+// startTimeout bounds how long a server may take to become ready.
+const startTimeout = time.Minute
+
+// errStopped is what Start returns after the cluster was stopped.
+var errStopped = errors.New("the cluster is stopped")
+
+// Start runs the server and waits until it is ready. A running one is left alone.
+func (p *Process) Start(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	if p.closed {
+		return fmt.Errorf("starting %s: %w", p.name, errStopped)
+	}
+	if p.running == nil {
+		life, err := p.spawn()
+		if err != nil {
+			return fmt.Errorf("starting %s: %w", p.name, err)
+		}
+		p.running = life
+	}
+	if err := p.awaitReady(ctx); err != nil {
+		return errors.Join(fmt.Errorf("starting %s: %w\n%s", p.name, err, p.tail()), p.end())
+	}
+	return nil
+}
+
+// Stop kills the server, as a crash would, and returns when it is gone. What it
+// stored stays. Stopping a stopped one does nothing.
+func (p *Process) Stop() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.end()
+}
+
+// close stops the server for good.
+func (p *Process) close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	return p.end()
+}
+
+// PID is the process ID, or 0 while the server is stopped.
+func (p *Process) PID() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.running == nil {
+		return 0
+	}
+	return p.running.pid
+}
+
+// spawn starts the program. The kernel kills the child when the thread that
+// made it ends, so that thread is held until the child is gone.
+func (p *Process) spawn() (*running, error) {
+	out, err := os.OpenFile(p.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(p.path, p.args...)
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.SysProcAttr = dieWithParent()
+	life := &running{done: make(chan struct{})}
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		defer close(life.done)
+		defer out.Close()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			life.err = cmd.Wait()
+		}
+	}()
+	if err := <-started; err != nil {
+		return nil, err
+	}
+	life.pid, life.kill = cmd.Process.Pid, cmd.Process.Kill
+	return life, nil
+}
+
+// awaitReady asks until the server is ready, has ended or ctx is done.
+func (p *Process) awaitReady(ctx context.Context) error {
+	for {
+		err := p.ready(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-p.running.done:
+			return fmt.Errorf("it ended: %w", exit(p.running.err))
+		case <-ctx.Done():
+			return fmt.Errorf("not ready: %w", err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// exit names an exit that was no error to os/exec.
+func exit(err error) error {
+	if err == nil {
+		return errors.New("exit status 0")
+	}
+	return err
+}
+
+// end kills the running process, if there is one, and waits for it.
+func (p *Process) end() error {
+	if p.running == nil {
+		return nil
+	}
+	err := p.running.kill()
+	<-p.running.done
+	p.running = nil
+	if err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("stopping %s: %w", p.name, err)
+	}
+	return nil
+}
+
+// tail returns the end of the log, for an error that says why a server failed.
+func (p *Process) tail() []byte {
+	const size = 2000
+	log, _ := os.ReadFile(p.log)
+	if len(log) > size {
+		log = log[len(log)-size:]
+	}
+	return bytes.TrimSpace(log)
+}

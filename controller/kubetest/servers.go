@@ -1,0 +1,167 @@
+package kubetest
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"k8s.io/client-go/rest"
+)
+
+// The users that the API server knows by a token. Everybody else is a service
+// account.
+const (
+	adminUser             = "kubetest-admin"
+	controllerManagerUser = "system:kube-controller-manager"
+)
+
+// prepare writes the files that the servers need and describes the servers.
+func (c *Cluster) prepare(config Config) error {
+	etcdPort, err := freePort()
+	if err != nil {
+		return err
+	}
+	apiPort, err := freePort()
+	if err != nil {
+		return err
+	}
+	cert, err := writeKeys(c.Dir)
+	if err != nil {
+		return err
+	}
+	c.admin = unlimited("https://127.0.0.1:"+apiPort, cert, rand.Text())
+	controllers := unlimited(c.admin.Host, cert, rand.Text())
+	if err := c.writeTokens(c.admin.BearerToken, controllers.BearerToken); err != nil {
+		return err
+	}
+	if err := WriteKubeconfig(c.path("controllers.kubeconfig"), controllers, ""); err != nil {
+		return err
+	}
+	etcd := "http://127.0.0.1:" + etcdPort
+	c.Etcd = c.process("etcd", c.etcdFlags(etcd), serving(http.DefaultTransport, etcd+"/readyz"))
+	transport, err := rest.TransportFor(c.admin)
+	if err != nil {
+		return err
+	}
+	c.APIServer = c.process("kube-apiserver", append(c.apiServerFlags(etcd, apiPort), config.APIServer...),
+		serving(transport, c.admin.Host+"/readyz"))
+	c.ControllerManager = c.process("kube-controller-manager", append(c.controllerManagerFlags(), config.ControllerManager...),
+		func(context.Context) error { return nil })
+	return nil
+}
+
+func (c *Cluster) etcdFlags(url string) []string {
+	return []string{
+		"--data-dir=" + c.path("etcd"),
+		"--listen-client-urls=" + url,
+		"--advertise-client-urls=" + url,
+		"--listen-peer-urls=http://127.0.0.1:0",
+		"--unsafe-no-fsync", // a crash of the machine ends the test anyway
+		"--log-level=warn",
+	}
+}
+
+func (c *Cluster) apiServerFlags(etcd, port string) []string {
+	return []string{
+		"--etcd-servers=" + etcd,
+		"--bind-address=127.0.0.1",
+		"--advertise-address=127.0.0.1",
+		"--endpoint-reconciler-type=none", // it would refuse a loopback address
+		"--secure-port=" + port,
+		"--cert-dir=" + c.path("apiserver"),
+		"--tls-cert-file=" + c.path(servingCert),
+		"--tls-private-key-file=" + c.path(servingKey),
+		"--token-auth-file=" + c.path("tokens.csv"),
+		"--authorization-mode=RBAC",
+		"--allow-privileged",
+		"--service-cluster-ip-range=10.96.0.0/16",
+		"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+		"--service-account-key-file=" + c.path(accountKey),
+		"--service-account-signing-key-file=" + c.path(accountKey),
+		"--profiling=false",
+	}
+}
+
+func (c *Cluster) controllerManagerFlags() []string {
+	return []string{
+		"--kubeconfig=" + c.path("controllers.kubeconfig"),
+		"--use-service-account-credentials",
+		"--service-account-private-key-file=" + c.path(accountKey),
+		"--root-ca-file=" + c.path(servingCert),
+		"--leader-elect=false",
+		"--bind-address=127.0.0.1",
+		"--secure-port=0", // it serves nothing
+		"--profiling=false",
+		"--kube-api-qps=500", // its default of 20 would be what tests wait for
+		"--kube-api-burst=1000",
+	}
+}
+
+func (c *Cluster) process(name string, flags []string, ready func(context.Context) error) *Process {
+	return &Process{name: name, path: c.Binary(name), args: flags, log: c.path(name + ".log"), ready: ready}
+}
+
+// path names a file in the cluster's directory.
+func (c *Cluster) path(name string) string { return filepath.Join(c.Dir, name) }
+
+// writeTokens writes the API server's list of static tokens.
+func (c *Cluster) writeTokens(admin, controllers string) error {
+	list := fmt.Sprintf("%s,%s,%[2]s,system:masters\n%s,%s,%[4]s\n", admin, adminUser, controllers, controllerManagerUser)
+	return os.WriteFile(c.path("tokens.csv"), []byte(list), 0o600)
+}
+
+// unlimited is a client configuration without a limit on the rate of requests.
+func unlimited(host string, cert []byte, token string) *rest.Config {
+	return &rest.Config{
+		Host:            host,
+		BearerToken:     token,
+		TLSClientConfig: rest.TLSClientConfig{CAData: cert},
+		QPS:             -1,
+	}
+}
+
+// serving returns a check that url answers with status 200.
+func serving(transport http.RoundTripper, url string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return err
+		}
+		answer, err := transport.RoundTrip(request)
+		if err != nil {
+			return err
+		}
+		defer answer.Body.Close()
+		body, err := io.ReadAll(io.LimitReader(answer.Body, 4096))
+		if err == nil && answer.StatusCode != http.StatusOK {
+			err = fmt.Errorf("GET %s: %s: %s", url, answer.Status, body)
+		}
+		return err
+	}
+}
+
+// freePort picks a loopback port below those that the kernel gives to outgoing
+// connections, so that a server can be stopped and find its port free again.
+func freePort() (string, error) {
+	const lowest, highest, attempts = 20000, 32000, 100
+	var err error
+	for range attempts {
+		var n *big.Int
+		if n, err = rand.Int(rand.Reader, big.NewInt(highest-lowest)); err != nil {
+			return "", err
+		}
+		port := strconv.Itoa(lowest + int(n.Int64()))
+		var l net.Listener
+		if l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", port)); err == nil {
+			return port, l.Close()
+		}
+	}
+	return "", fmt.Errorf("finding a free port: %w", err)
+}
