@@ -2,9 +2,12 @@ package seal
 
 import (
 	"bytes"
+	"maps"
+	"slices"
 	"strings"
 
 	"filippo.io/age"
+	"go.yaml.in/yaml/v3"
 )
 
 // ValueInfo is what a sealed value tells without any key.
@@ -40,4 +43,74 @@ func Inspect(sealed string) (ValueInfo, error) {
 		}
 	}
 	return info, nil
+}
+
+// ObjectInfo is what a SealedSecret tells without any key.
+type ObjectInfo struct {
+	Namespace string    `json:"namespace,omitempty"`
+	Name      string    `json:"name"`
+	Scope     Scope     `json:"scope"`
+	Keys      []string  `json:"keys,omitempty"` // fingerprints it claims were used: a hint
+	Values    []KeyInfo `json:"values"`         // in the order of the file
+	Templates []string  `json:"templates,omitempty"`
+	Legacy    bool      `json:"legacy,omitempty"` // the V1 format
+	Size      int       `json:"size"`             // of the document, in bytes as it stands in the file
+}
+
+// KeyInfo is a sealed value under its key, or why it is none.
+type KeyInfo struct {
+	Key string `json:"key"`
+	ValueInfo
+	Error string `json:"error,omitempty"`
+}
+
+// InspectManifest describes every SealedSecret in a file. The error wraps
+// [ErrNothing] if there is none.
+func InspectManifest(data []byte) ([]ObjectInfo, error) {
+	var out []ObjectInfo
+	w := &walk{want: "SealedSecret"}
+	w.convert = func(n *yaml.Node) (*yaml.Node, error) {
+		info, err := inspectObject(n)
+		out = append(out, info)
+		w.result.Objects = append(w.result.Objects, info.Name)
+		return n, err
+	}
+	docs, err := documents(data)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range docs {
+		if d.root == nil {
+			continue
+		}
+		before := len(out)
+		if _, err := w.object(&d.root); err != nil {
+			return nil, d.at(err)
+		}
+		for i := range out[before:] {
+			out[before+i].Size = len(d.raw) / (len(out) - before)
+		}
+	}
+	if len(out) == 0 {
+		return nil, w.nothing()
+	}
+	return out, nil
+}
+
+func inspectObject(n *yaml.Node) (ObjectInfo, error) {
+	ob, err := readObject(n)
+	info := ObjectInfo{
+		Namespace: ob.Namespace, Name: ob.Name, Scope: ob.Scope(), Keys: ob.Hints(), Legacy: ob.Legacy != nil,
+		Values: []KeyInfo{}, Templates: slices.Sorted(maps.Keys(ob.Templates)),
+	}
+	values := get(n, "spec", "encryptedData")
+	for i := 0; values != nil && i+1 < len(values.Content); i += 2 {
+		k := KeyInfo{Key: values.Content[i].Value}
+		var failed error
+		if k.ValueInfo, failed = Inspect(text(values.Content[i+1])); failed != nil {
+			k.Error = failed.Error()
+		}
+		info.Values = append(info.Values, k)
+	}
+	return info, err
 }

@@ -1,0 +1,189 @@
+package seal
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// MaxManifest bounds what is parsed as manifests, in bytes.
+const MaxManifest = 32 << 20
+
+// maxNodes bounds one document after its aliases are written out.
+const maxNodes = 1 << 18
+
+// Format is how a manifest is written.
+type Format string
+
+// The formats. SameFormat keeps that of the input.
+const (
+	SameFormat Format = ""
+	YAML       Format = "yaml"
+	JSON       Format = "json"
+)
+
+// A document is one of the objects in a file, with the bytes it stood in.
+type document struct {
+	raw    []byte     // with the separator line before it, if it had one
+	line   int        // of its first byte in the file, from 1
+	root   *yaml.Node // its mapping, nil if it is empty or only comments
+	head   string     // comment above the mapping
+	foot   string     // comment below it
+	format Format
+}
+
+// documents splits and parses a file of manifests: YAML documents, or JSON
+// objects one behind the other.
+func documents(data []byte) ([]*document, error) {
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	switch {
+	case len(data) > MaxManifest:
+		return nil, refuse("split it", "%d bytes; a manifest has at most %d", len(data), MaxManifest)
+	case bytes.IndexByte(data, 0) >= 0 || !utf8.Valid(data):
+		return nil, refuse("give a manifest; seal a file's content with --from-file", "binary, not a manifest")
+	case bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) && json.Valid(firstJSON(data)):
+		return jsonDocuments(data)
+	}
+	var out []*document
+	line := 1
+	for _, raw := range splitYAML(data) {
+		d := &document{raw: raw, line: line, format: YAML}
+		if err := d.parse(); err != nil {
+			return nil, err
+		}
+		out = append(out, d)
+		line += bytes.Count(raw, []byte("\n"))
+	}
+	return out, nil
+}
+
+// splitYAML cuts before each line that begins a document. YAML allows "---"
+// at the start of a line nowhere else, not even in text.
+func splitYAML(data []byte) [][]byte {
+	var out [][]byte
+	start, pos := 0, 0
+	for line := range bytes.Lines(data) {
+		if pos > start && startsDocument(line) {
+			out = append(out, data[start:pos])
+			start = pos
+		}
+		pos += len(line)
+	}
+	return append(out, data[start:])
+}
+
+func startsDocument(line []byte) bool {
+	rest, ok := bytes.CutPrefix(line, []byte("---"))
+	return ok && (len(rest) == 0 || bytes.ContainsRune([]byte(" \t\r\n"), rune(rest[0])))
+}
+
+func (d *document) parse() error {
+	var n yaml.Node
+	dec := yaml.NewDecoder(bytes.NewReader(d.raw))
+	if err := dec.Decode(&n); errors.Is(err, io.EOF) {
+		return nil
+	} else if err != nil {
+		return d.syntaxError(err)
+	}
+	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return refuseAt(d.line, "begin each document with ---", "text after the end of a document")
+	}
+	root := n.Content[0]
+	if root.Kind == yaml.ScalarNode && root.Tag == "!!null" {
+		return nil
+	}
+	budget := maxNodes
+	root, err := plain(root, &budget, 0)
+	if err != nil {
+		return d.at(err)
+	}
+	if root.Kind != yaml.MappingNode {
+		return refuseAt(d.line+root.Line-1, "give Kubernetes manifests", "no object of Kubernetes, but %s", describe(root))
+	}
+	d.root, d.head, d.foot = root, n.HeadComment, n.FootComment
+	return nil
+}
+
+var yamlLine = regexp.MustCompile(`line (\d+):`)
+
+// syntaxError names the line. yaml's own message may quote the text.
+func (d *document) syntaxError(err error) error {
+	line := d.line
+	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
+		n, _ := strconv.Atoi(m[1])
+		line += n - 1
+	}
+	if bytes.Contains(d.raw, []byte("{{")) {
+		return refuseAt(line, templateHint, "no YAML: a Helm or Go template")
+	}
+	return refuseAt(line, "", "no YAML")
+}
+
+const templateHint = "render it first: helm template … | fuin seal -"
+
+// at moves an error's line from the document to the file.
+func (d *document) at(err error) error {
+	var e *Error
+	if errors.As(err, &e) && e.Line > 0 {
+		moved := *e
+		moved.Line += d.line - 1
+		return &moved
+	}
+	return err
+}
+
+func describe(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "a mapping"
+	case yaml.SequenceNode:
+		return "a sequence"
+	}
+	switch n.Tag {
+	case "!!int", "!!float":
+		return "a number"
+	case "!!bool":
+		return "a boolean"
+	case "!!null":
+		return "nothing"
+	}
+	return "text"
+}
+
+// encode writes the document in a format; SameFormat keeps its own.
+func (d *document) encode(to Format) ([]byte, error) {
+	if to == SameFormat {
+		to = d.format
+	}
+	if to == JSON {
+		return encodeJSON(d.root)
+	}
+	var out bytes.Buffer
+	if startsDocument(d.raw) {
+		out.WriteString("---\n")
+	}
+	enc := yaml.NewEncoder(&out)
+	enc.SetIndent(2)
+	n := &yaml.Node{Kind: yaml.DocumentNode, HeadComment: d.head, FootComment: d.foot, Content: []*yaml.Node{d.root}}
+	if err := enc.Encode(n); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), enc.Close()
+}
+
+func firstJSON(data []byte) []byte {
+	var raw json.RawMessage
+	if json.NewDecoder(bytes.NewReader(data)).Decode(&raw) != nil {
+		return nil
+	}
+	return raw
+}
+
+func isTemplate(s string) bool { return strings.Contains(s, "{{") }

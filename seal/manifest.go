@@ -1,0 +1,216 @@
+package seal
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// ErrNothing is wrapped when a file holds none of the objects asked for.
+var ErrNothing = errors.New("nothing to do")
+
+// Options say how manifests are sealed. The zero value takes all from them.
+type Options struct {
+	Namespace  string // of Secrets that name none; others must agree
+	Name       string // likewise
+	Scope      Scope  // empty: as the Secret's annotations say
+	Format     Format
+	AllowEmpty bool // seal Secrets without any value
+}
+
+// Result is a file of manifests with its objects sealed or opened.
+type Result struct {
+	Out      []byte
+	Objects  []string // NAMESPACE/NAME of what was sealed or opened, in order
+	Others   []string // kinds of what was passed through, in order of first sight
+	Warnings []Warning
+}
+
+// A Warning is something to look at that is no error. It never quotes a value.
+type Warning struct {
+	Line int // in the file, from 1; 0 if it concerns no line
+	Text string
+}
+
+func (w Warning) String() string {
+	if w.Line > 0 {
+		return fmt.Sprintf("line %d: %s", w.Line, w.Text)
+	}
+	return w.Text
+}
+
+// LargeObject is the size in bytes from which Manifest warns: kubectl apply
+// keeps the whole object in an annotation, which ends at 256 KiB.
+const LargeObject = 200 << 10
+
+// Manifest seals every Secret in a file of YAML documents or JSON objects,
+// also within Lists. Other objects are passed through, byte for byte unless
+// the format changes. The error wraps [ErrNothing] if there is no Secret.
+func (s *Sealer) Manifest(data []byte, o Options) (Result, error) {
+	w := &walk{want: "Secret", format: o.Format}
+	w.convert = func(n *yaml.Node) (*yaml.Node, error) { return s.secret(n, o, w) }
+	return w.run(data)
+}
+
+// Manifest opens every SealedSecret in a file, offline, to the Secret that
+// its cluster would make; see [Sealer.Manifest].
+func (o Opener) Manifest(ctx context.Context, data []byte, format Format) (Result, error) {
+	w := &walk{want: "SealedSecret", format: format}
+	w.convert = func(n *yaml.Node) (*yaml.Node, error) { return o.sealedSecret(ctx, n, w) }
+	return w.run(data)
+}
+
+// walk converts the wanted objects of a file and keeps the rest.
+type walk struct {
+	want    string
+	format  Format
+	convert func(*yaml.Node) (*yaml.Node, error)
+	values  []item // plain values met, to be found in what is passed through
+	result  Result
+}
+
+func (w *walk) run(data []byte) (Result, error) {
+	docs, err := documents(data)
+	if err != nil {
+		return Result{}, err
+	}
+	outs := make([][]byte, len(docs))
+	for i, d := range docs {
+		before := len(w.result.Warnings)
+		if outs[i], err = w.document(d); err != nil {
+			return Result{}, d.at(err)
+		}
+		for j := range w.result.Warnings[before:] {
+			if warning := &w.result.Warnings[before+j]; warning.Line > 0 {
+				warning.Line += d.line - 1
+			}
+		}
+	}
+	if len(w.result.Objects) == 0 {
+		return Result{}, w.nothing()
+	}
+	w.result.Out = join(docs, w.screen(docs, outs), w.format)
+	return w.result, nil
+}
+
+// document returns the new text of a document whose objects were converted,
+// and nil for one that is passed through.
+func (w *walk) document(d *document) ([]byte, error) {
+	if d.root == nil {
+		return nil, nil
+	}
+	changed, err := w.object(&d.root)
+	if err != nil {
+		return nil, err
+	}
+	if !changed && (w.format == SameFormat || w.format == d.format) {
+		return nil, nil
+	}
+	w.dropComments(d)
+	out, err := d.encode(w.format)
+	if err == nil && changed && len(out) >= LargeObject {
+		w.warn(0, "%s has %d KiB: kubectl apply fails from 256 KiB; use kubectl apply --server-side", last(w.result.Objects), len(out)>>10)
+	}
+	return out, err
+}
+
+func (w *walk) object(at **yaml.Node) (changed bool, err error) {
+	apiVersion, kind := text(get(*at, "apiVersion")), text(get(*at, "kind"))
+	switch {
+	case w.wanted(apiVersion, kind):
+		*at, err = w.convert(*at)
+		return true, err
+	case apiVersion == "v1" && (kind == "List" || kind == w.want+"List"):
+		return w.items(*at)
+	}
+	if !slices.Contains(w.result.Others, kind) {
+		w.result.Others = append(w.result.Others, kind)
+	}
+	return false, nil
+}
+
+func (w *walk) wanted(apiVersion, kind string) bool {
+	if w.want == "Secret" {
+		return kind == "Secret" && apiVersion == "v1"
+	}
+	return kind == w.want && strings.HasPrefix(apiVersion, "bitnami.com/")
+}
+
+func (w *walk) items(listNode *yaml.Node) (changed bool, err error) {
+	items := get(listNode, "items")
+	if items == nil {
+		return false, nil
+	}
+	for i := range items.Content {
+		one, err := w.object(&items.Content[i])
+		if err != nil {
+			return false, err
+		}
+		changed = changed || one
+	}
+	if kind := get(listNode, "kind"); changed && kind.Value != "List" {
+		kind.SetString("List") // its items are of another kind now
+	}
+	return changed, nil
+}
+
+func (w *walk) nothing() error {
+	foundKinds := "an empty file"
+	if kinds := slices.DeleteFunc(w.result.Others, func(k string) bool { return k == "" }); len(kinds) > 0 {
+		foundKinds = strings.Join(kinds, ", ")
+	} else if len(w.result.Others) > 0 {
+		foundKinds = "objects without apiVersion and kind"
+	}
+	hint := "give a manifest with kind: " + w.want
+	if slices.Contains(w.result.Others, "SealedSecret") {
+		hint = "it is sealed already"
+	}
+	return &Error{Reason: fmt.Sprintf("no %s; found %.200s", w.want, foundKinds), hint: hint, err: ErrNothing}
+}
+
+func (w *walk) warn(line int, format string, args ...any) {
+	w.result.Warnings = append(w.result.Warnings, Warning{line, fmt.Sprintf(format, args...)})
+}
+
+// join puts the documents back together; nil outs stand for raw bytes.
+func join(docs []*document, outs [][]byte, format Format) []byte {
+	var b bytes.Buffer
+	for i, d := range docs {
+		out := outs[i]
+		if out == nil {
+			out = d.raw
+		}
+		b.Write(needSeparator(b.Bytes(), out, formatOf(format, d.format)))
+		b.Write(out)
+	}
+	return b.Bytes()
+}
+
+func formatOf(format, own Format) Format {
+	if format == SameFormat {
+		return own
+	}
+	return format
+}
+
+// needSeparator is what must stand between two documents.
+func needSeparator(before, next []byte, format Format) []byte {
+	var sep []byte
+	if len(before) == 0 {
+		return nil
+	}
+	if before[len(before)-1] != '\n' {
+		sep = append(sep, '\n')
+	}
+	if format == YAML && !startsDocument(next) {
+		sep = append(sep, "---\n"...)
+	}
+	return sep
+}
+
+func last(s []string) string { return s[len(s)-1] }
