@@ -1,0 +1,63 @@
+// Command fuin-render is the sandbox of fuin and fuin-controller, which start
+// it: it reads requests on standard input and answers them on standard
+// output, in the messages of package wire, until its input ends. It reads no
+// file, no argument and no environment.
+package main
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"time"
+	_ "time/tzdata" // time zones are known without a file
+
+	"fuin.dev/render/engine"
+	"fuin.dev/render/wire"
+)
+
+// maxStack ends a runaway recursion before it has used much memory.
+const maxStack = 64 << 20
+
+func main() {
+	debug.SetTraceback("none")
+	debug.SetMaxStack(maxStack)
+	runtime.GOMAXPROCS(2) // the request and the collector
+	time.Local = time.UTC // a result does not depend on the machine
+	if err := serve(os.Stdin, os.Stdout); err != nil {
+		os.Exit(1) // the parent knows the request, and an error could quote it
+	}
+}
+
+func serve(in io.Reader, out io.Writer) error {
+	hello := wire.Hello{Protocol: wire.Protocol, Landlock: confine()}
+	if err := wire.Write(out, hello); err != nil {
+		return err
+	}
+	buffered := bufio.NewReader(in)
+	for {
+		var req wire.Request
+		if err := wire.Read(buffered, &req); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if err := answer(req, out); err != nil {
+			return err
+		}
+	}
+}
+
+func answer(req wire.Request, out io.Writer) error {
+	debug.SetMemoryLimit(req.Limits.Memory)
+	overrun := time.AfterFunc(req.Limits.Time, func() { os.Exit(1) })
+	defer overrun.Stop()
+	if req.Templates == nil {
+		return errors.New("a request for nothing that is known")
+	}
+	return engine.Templates(*req.Templates, func(r wire.Rendered) error {
+		return wire.Write(out, r)
+	})
+}
