@@ -1,0 +1,208 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// This is the one file that knows client-go: it reads the kubeconfig and makes
+// an HTTP client of it. Its typed clients would double the start of a process.
+
+const (
+	configMapName    = "fuin-public-keys"
+	fuinNamespace    = "fuin-system"
+	peerNamespace    = "kube-system" // of Sealed Secrets, by default
+	peerName         = "sealed-secrets-controller"
+	inClusterContext = "the cluster this runs in"
+)
+
+// clusterFlags say how to find the controller of a cluster.
+type clusterFlags struct {
+	kubeconfig string
+	namespace  string
+	name       string
+}
+
+func (f *clusterFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.kubeconfig, "kubeconfig", "", "`FILE` with the clusters; the default is $KUBECONFIG, else ~/.kube/config")
+	cmd.Flags().StringVar(&f.namespace, "controller-namespace", "",
+		"`NAMESPACE` of the controller; the default is "+fuinNamespace+", and "+peerNamespace+" for Sealed Secrets")
+	cmd.Flags().StringVar(&f.name, "controller-name", peerName, "`SERVICE` of a Sealed Secrets controller, for --cert cluster; the default is "+peerName)
+	fromEnvironment(cmd, "controller-namespace", "controller-name")
+}
+
+// A cluster answers questions about its public keys.
+type cluster struct {
+	flags   clusterFlags
+	context string
+	base    *url.URL
+	client  *http.Client
+}
+
+// String names the cluster for people.
+func (c *cluster) String() string {
+	if c.context == "" {
+		return fmt.Sprintf("%s (%s)", inClusterContext, c.base)
+	}
+	return fmt.Sprintf("context %s (%s)", c.context, c.base)
+}
+
+const hintContext = "name one of kubectl config get-contexts as cluster:CONTEXT, or seal without a cluster: --cert FILE"
+
+// dial reads the kubeconfig; it connects to nothing yet.
+func (f *clusterFlags) dial(contextName string) (*cluster, error) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = f.kubeconfig
+	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: contextName})
+	config, err := loader.ClientConfig()
+	if err != nil {
+		return nil, unreachable(hintContext, "reading the kubeconfig: %w", configError(err))
+	}
+	raw, err := loader.RawConfig()
+	if err != nil {
+		return nil, unreachable(hintContext, "reading the kubeconfig: %w", configError(err))
+	}
+	if contextName == "" {
+		contextName = raw.CurrentContext
+	}
+	return f.connect(config, contextName)
+}
+
+// configError replaces clientcmd's advice, which is not about fuin.
+func configError(err error) error {
+	if clientcmd.IsEmptyConfig(err) {
+		return errors.New("it names no cluster")
+	}
+	return err
+}
+
+func (f *clusterFlags) connect(config *rest.Config, contextName string) (*cluster, error) {
+	config.UserAgent = "fuin"
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return bounded{next} })
+	client, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return nil, unreachable(hintContext, "context %s: %w", contextName, err)
+	}
+	base, _, err := rest.DefaultServerUrlFor(config)
+	if err != nil {
+		return nil, unreachable(hintContext, "context %s: %w", contextName, err)
+	}
+	return &cluster{flags: *f, context: contextName, base: base, client: client}, nil
+}
+
+// publicKeys reads the ConfigMap that the controller publishes.
+func (c *cluster) publicKeys(ctx context.Context) (map[string]string, error) {
+	namespace := c.flags.namespace
+	if namespace == "" {
+		namespace = fuinNamespace
+	}
+	var configMap struct {
+		Data map[string]string `json:"data"`
+	}
+	body, err := c.get(ctx, "api/v1/namespaces", namespace, "configmaps", configMapName)
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(body, &configMap); err != nil {
+		return nil, unreachable("", "%s: its answer is no ConfigMap", c)
+	}
+	return configMap.Data, nil
+}
+
+// recipients are the age recipients of the cluster.
+func (c *cluster) recipients(ctx context.Context) ([]byte, error) {
+	published, err := c.publicKeys(ctx)
+	if err != nil {
+		return nil, hintAbsent(err, "is fuin-controller installed? for Sealed Secrets use --cert cluster")
+	}
+	if strings.TrimSpace(published[entryRecipients]) == "" {
+		return nil, unreachable("seal with its certificate: --cert cluster", "%s: it has no age recipients", c)
+	}
+	return []byte(published[entryRecipients]), nil
+}
+
+// certificate is the newest certificate of the cluster: of fuin-controller, or
+// of a Sealed Secrets controller by way of the API server.
+func (c *cluster) certificate(ctx context.Context) ([]byte, error) {
+	published, err := c.publicKeys(ctx)
+	if err == nil && published[entryCert] != "" {
+		return []byte(published[entryCert]), nil
+	}
+	if err != nil && !errors.Is(err, errAbsent) {
+		return nil, err
+	}
+	cert, err := c.peerCertificate(ctx)
+	return cert, hintAbsent(err, "neither fuin-controller nor Sealed Secrets was found; give --controller-namespace and --controller-name, or --cert FILE")
+}
+
+func (c *cluster) peerCertificate(ctx context.Context) ([]byte, error) {
+	namespace := c.flags.namespace
+	if namespace == "" {
+		namespace = peerNamespace
+	}
+	body, err := c.get(ctx, "api/v1/namespaces", namespace, "services", c.flags.name)
+	if err != nil {
+		return nil, err
+	}
+	var service struct {
+		Spec struct {
+			Ports []struct {
+				Name string `json:"name"`
+			} `json:"ports"`
+		} `json:"spec"`
+	}
+	if err := json.Unmarshal(body, &service); err != nil || len(service.Spec.Ports) == 0 {
+		return nil, unreachable("", "%s: service %s/%s has no port", c, namespace, c.flags.name)
+	}
+	proxied := "http:" + c.flags.name + ":" + service.Spec.Ports[0].Name
+	return c.get(ctx, "api/v1/namespaces", namespace, "services", proxied, "proxy/v1/cert.pem")
+}
+
+// errAbsent is wrapped when the cluster answers that there is no such object.
+var errAbsent = errors.New("not found")
+
+func hintAbsent(err error, hint string) error {
+	if errors.Is(err, errAbsent) {
+		return &fault{err, hint, exitUnreachable}
+	}
+	return err
+}
+
+// get reads one path of the API server.
+func (c *cluster) get(ctx context.Context, path ...string) ([]byte, error) {
+	address := c.base.JoinPath(path...)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.client.Do(req)
+	if err != nil {
+		return nil, &named{c.String(), c.unreachable(err)}
+	}
+	defer resp.Body.Close()
+	what := strings.TrimPrefix(address.Path, c.base.Path)
+	switch {
+	case resp.StatusCode == http.StatusNotFound:
+		return nil, fmt.Errorf("%s: %s: %w", c, what, errAbsent)
+	case resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden:
+		return nil, unreachable("log in again, or ask for the right to get "+what, "%s: %s: %s", c, what, resp.Status)
+	case resp.StatusCode != http.StatusOK:
+		return nil, unreachable("", "%s: %s: %s", c, what, resp.Status)
+	}
+	return io.ReadAll(resp.Body)
+}
+
+func (c *cluster) unreachable(err error) error {
+	hint := "is it the right context, and its network up? sealing needs no cluster: --cert FILE"
+	return &fault{urlError(err).(*fault).err, hint, exitUnreachable}
+}

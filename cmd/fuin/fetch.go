@@ -1,0 +1,113 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+const (
+	netTimeout = 5 * time.Second // of one request with its answer
+	maxAnswer  = 1 << 20         // bytes
+)
+
+// bounded limits a request in time and its answer in size.
+type bounded struct{ next http.RoundTripper }
+
+var errTooLarge = errors.New("the answer is larger than 1 MiB")
+
+func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(req.Context(), netTimeout)
+	defer cancel()
+	resp, err := b.next.RoundTrip(req.WithContext(ctx))
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(body) > maxAnswer {
+		return nil, errTooLarge
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return resp, nil
+}
+
+// fetchURL gets public keys. Plain http is only for this machine: whoever
+// answers decides who can open what is sealed.
+func fetchURL(ctx context.Context, address string) ([]byte, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, misuse("give https://HOST/PATH", "no URL")
+	}
+	if err := checkURL(u); err != nil {
+		return nil, err
+	}
+	client := &http.Client{Transport: bounded{http.DefaultTransport}, CheckRedirect: checkRedirect}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, misuse("give https://HOST/PATH", "no URL")
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, &named{withoutQuery(address), urlError(err)}
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, unreachable("open it in a browser; it must answer with the key itself", "%s: %s", withoutQuery(address), resp.Status)
+	}
+	return io.ReadAll(resp.Body)
+}
+
+func checkURL(u *url.URL) error {
+	switch {
+	case u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+		return misuse("give https://HOST/PATH, a file, or cluster", "a URL of scheme %q", u.Scheme)
+	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+		return misuse("use https: over http anybody on the way can put in a key of their own", "%s: plain http", withoutQuery(u.String()))
+	}
+	return nil
+}
+
+func checkRedirect(req *http.Request, via []*http.Request) error {
+	if len(via) >= 5 {
+		return errors.New("too many redirects")
+	}
+	if req.URL.Scheme != via[0].URL.Scheme {
+		return errors.New("it redirects to another scheme")
+	}
+	return checkURL(req.URL)
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// urlError drops what url.Error repeats, the address with its query.
+func urlError(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = errors.New("no answer within " + netTimeout.String())
+	}
+	return &fault{err, "check the address and your network, or seal with a file: --cert FILE", exitUnreachable}
+}
+
+// withoutQuery is the address as messages may show it.
+func withoutQuery(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "the URL"
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+}

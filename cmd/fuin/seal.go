@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bytes"
+	"context"
+
+	"fuin.dev/seal"
+	"github.com/spf13/cobra"
+)
+
+// sealFlags are those of fuin seal.
+type sealFlags struct {
+	keys     recipientFlags
+	output   outputFlags
+	inPlace  bool
+	scope    choice
+	fromFile []string
+	options  seal.Options
+}
+
+func newSeal(u *ui) *cobra.Command {
+	var f sealFlags
+	cmd := &cobra.Command{
+		Use:   "seal PATH...|-",
+		Short: "Seal Secrets, so that they can be kept in Git",
+		Long: `Seal Secrets: turn every Secret of the manifests into a SealedSecret that only
+the cluster with the private key can open. Other objects are passed through as
+they are. A PATH is a file, a directory (all *.yaml, *.yml and *.json below it
+that hold a Secret), or - for standard input.
+
+The key is named, always: nothing is sealed for a cluster that happens to be
+the current one. A value is bound to its namespace and name unless --scope says
+otherwise; sealing needs no cluster and no private key.`,
+		Example: `  fuin seal --cert cert.pem secret.yaml > sealed.yaml
+  fuin seal -r staging.txt --in-place overlays/staging
+  kubectl create secret generic db --from-file=password --dry-run=client \
+      -o yaml | fuin seal --cert cluster:staging -n shop -
+  fuin seal -r age1... -n shop --name tls --from-file tls.key --from-file tls.crt`,
+		Args: func(cmd *cobra.Command, args []string) error { return f.check(cmd, args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.run(cmd.Context(), u, args)
+		},
+	}
+	f.keys.add(cmd)
+	f.output.add(cmd)
+	cmd.Flags().BoolVar(&f.inPlace, "in-place", false, "write each file back instead, keeping its mode and owner; files that fail stay as they are")
+	addChoice(cmd, &f.scope, "scope", "",
+		"how far a sealed value may be moved: `SCOPE` is strict (this namespace and name), namespace-wide (any name in it) or cluster-wide; the default is what the annotations of the Secret say, else strict",
+		"", string(seal.Strict), string(seal.NamespaceWide), string(seal.ClusterWide))
+	cmd.Flags().StringVarP(&f.options.Namespace, "namespace", "n", "", "`NAMESPACE` of Secrets that name none; an error for those that name another")
+	cmd.Flags().StringVar(&f.options.Name, "name", "", "`NAME` of Secrets that have none; an error for those that have another")
+	cmd.Flags().StringArrayVar(&f.fromFile, "from-file", nil,
+		"make a Secret of files instead of reading manifests: `[KEY=]PATH`, where KEY is the file's name by default and PATH may be -; may be given several times, needs --name")
+	cmd.Flags().BoolVar(&f.options.AllowEmpty, "allow-empty-data", false, "seal Secrets that hold no value")
+	return cmd
+}
+
+// check refuses what contradicts itself, before anything is read.
+func (f *sealFlags) check(cmd *cobra.Command, args []string) error {
+	switch {
+	case len(f.fromFile) > 0 && (len(args) > 0 || f.inPlace):
+		return misuse("seal them in two runs", "--from-file makes a Secret of its own; it goes with no PATH and no --in-place")
+	case len(f.fromFile) > 0 && f.options.Name == "":
+		return misuse("give the name of the new Secret with --name", "--from-file needs --name")
+	case len(f.fromFile) > 0:
+		return nil
+	case len(args) == 0:
+		return misuse("name a file or a directory, or - for standard input; see "+helpHint(cmd), "no manifest to seal")
+	case f.inPlace && f.output.file != "":
+		return misuse("give one of them", "--in-place and --out exclude each other")
+	case f.inPlace && f.output.format.value != "":
+		return misuse("leave -o out", "--in-place keeps the format of each file")
+	}
+	return f.checkStdin(args)
+}
+
+func (f *sealFlags) checkStdin(args []string) error {
+	for _, arg := range args {
+		if f.inPlace && arg == "-" {
+			return misuse("leave --in-place out", "standard input cannot be written in place")
+		}
+	}
+	return nil
+}
+
+func (f *sealFlags) run(ctx context.Context, u *ui, args []string) error {
+	inputs, err := u.inputs(args)
+	if err != nil {
+		return err
+	}
+	recipients, err := f.keys.load(ctx, u)
+	if err != nil {
+		return err
+	}
+	sealer, err := seal.NewSealer(recipients...)
+	if err != nil {
+		return err
+	}
+	f.options.Scope = seal.Scope(f.scope.value)
+	if !f.inPlace {
+		f.options.Format = f.output.formatFor(len(inputs))
+	}
+	if len(f.fromFile) > 0 {
+		return f.sealFiles(ctx, u, sealer)
+	}
+	return f.sealManifests(ctx, u, sealer, inputs)
+}
+
+func (f *sealFlags) sealManifests(ctx context.Context, u *ui, sealer *seal.Sealer, inputs []input) error {
+	b := batch{verb: "sealing", want: kindSecret, inputs: inputs}
+	b.do = func(_ context.Context, in input, data []byte) (seal.Result, error) {
+		result, err := sealer.Manifest(data, f.options)
+		if err == nil && f.inPlace && !bytes.Equal(data, result.Out) {
+			err = rewriteFile(in.path, result.Out)
+			result.Out = nil // a large tree need not stay in memory
+		}
+		return result, err
+	}
+	done, err := b.run(ctx, u)
+	if f.inPlace {
+		f.summarize(u, done)
+		return err
+	}
+	if err != nil || len(done) == 0 {
+		return err
+	}
+	return f.output.write(u, joinOutcomes(done), modePublic)
+}
+
+func (f *sealFlags) summarize(u *ui, done []outcome) {
+	objects := 0
+	for _, out := range done {
+		objects += len(out.result.Objects)
+	}
+	if objects > 0 {
+		u.note("sealed %s in %s", plural(objects, "Secret"), plural(len(done), "file"))
+	}
+}
