@@ -181,6 +181,9 @@ func (w *walk) warn(line int, format string, args ...any) {
 func join(docs []*document, outs [][]byte, format Format) []byte {
 	var b bytes.Buffer
 	for i, d := range docs {
+		if d.root == nil && format == JSON {
+			continue // JSON has no comments
+		}
 		out := outs[i]
 		if out == nil {
 			out = d.raw
