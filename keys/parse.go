@@ -105,7 +105,7 @@ func damagedRecipient() error {
 func notARecipient(line string) error {
 	switch {
 	case strings.HasPrefix(strings.ToUpper(line), "AGE-SECRET-KEY-"):
-		return found("seal with its public key (fuin keys list FILE prints it); keep this file out of Git",
+		return found("seal with its public key (fuin keys list -o public FILE prints it); keep this file out of Git",
 			"an age identity, where a recipient belongs: a private key")
 	case strings.HasPrefix(line, "ssh-") || strings.HasPrefix(line, "ecdsa-"):
 		return found("use an age1pq1… recipient: fuin keys generate", "an SSH public key")
