@@ -28,6 +28,8 @@ type Secret struct {
 	Labels          map[string]string
 	Created         time.Time
 	Data            map[string][]byte
+
+	OrderByAge bool // date the key by Created, whatever its certificate or file says
 }
 
 // IsKey reports whether the Secret claims to hold a key, by type and label.
@@ -46,7 +48,7 @@ func (s Secret) Identity() (*Identity, error) {
 	if err != nil {
 		return nil, fmt.Errorf("key Secret %s/%s: %w", s.Namespace, s.Name, err)
 	}
-	if id.created.IsZero() {
+	if id.created.IsZero() || s.OrderByAge {
 		id.created = s.Created
 	}
 	if id.state, err = s.state(); err != nil {

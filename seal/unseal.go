@@ -107,3 +107,31 @@ func setMap(to *yaml.Node, field string, m map[string]string) {
 	}
 	set(to, field, entries)
 }
+
+// Objects reads every SealedSecret in a file. The error wraps [ErrNothing] if
+// there is none.
+func Objects(data []byte) ([]Object, error) {
+	var out []Object
+	w := &walk{want: "SealedSecret"}
+	w.convert = func(n *yaml.Node) (*yaml.Node, error) {
+		ob, err := readObject(n)
+		out = append(out, ob)
+		return n, err
+	}
+	docs, err := documents(data)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range docs {
+		if d.root == nil {
+			continue
+		}
+		if _, err := w.object(&d.root); err != nil {
+			return nil, d.at(err)
+		}
+	}
+	if len(out) == 0 {
+		return nil, w.nothing()
+	}
+	return out, nil
+}

@@ -47,7 +47,7 @@ func (p *Process) Start(ctx context.Context) error {
 	if p.closed {
 		return fmt.Errorf("starting %s: %w", p.name, errStopped)
 	}
-	if p.running == nil {
+	if !p.alive() {
 		life, err := p.spawn()
 		if err != nil {
 			return fmt.Errorf("starting %s: %w", p.name, err)
@@ -80,10 +80,23 @@ func (p *Process) close() error {
 func (p *Process) PID() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.running == nil {
+	if !p.alive() {
 		return 0
 	}
 	return p.running.pid
+}
+
+// alive tells whether the process runs. It may also have ended by itself.
+func (p *Process) alive() bool {
+	if p.running == nil {
+		return false
+	}
+	select {
+	case <-p.running.done:
+		return false
+	default:
+		return true
+	}
 }
 
 // spawn starts the program. The kernel kills the child when the thread that

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"k8s.io/client-go/rest"
@@ -32,29 +33,37 @@ func (c *Cluster) prepare(config Config) error {
 	if err != nil {
 		return err
 	}
-	cert, err := writeKeys(c.Dir)
-	if err != nil {
+	if err := c.writeCredentials("https://127.0.0.1:" + apiPort); err != nil {
 		return err
 	}
-	c.admin = unlimited("https://127.0.0.1:"+apiPort, cert, rand.Text())
-	controllers := unlimited(c.admin.Host, cert, rand.Text())
-	if err := c.writeTokens(c.admin.BearerToken, controllers.BearerToken); err != nil {
-		return err
-	}
-	if err := WriteKubeconfig(c.path("controllers.kubeconfig"), controllers, ""); err != nil {
-		return err
-	}
-	etcd := "http://127.0.0.1:" + etcdPort
-	c.Etcd = c.process("etcd", c.etcdFlags(etcd), serving(http.DefaultTransport, etcd+"/readyz"))
 	transport, err := rest.TransportFor(c.admin)
 	if err != nil {
 		return err
 	}
-	c.APIServer = c.process("kube-apiserver", append(c.apiServerFlags(etcd, apiPort), config.APIServer...),
-		serving(transport, c.admin.Host+"/readyz"))
-	c.ControllerManager = c.process("kube-controller-manager", append(c.controllerManagerFlags(), config.ControllerManager...),
-		func(context.Context) error { return nil })
+	etcd := "http://127.0.0.1:" + etcdPort
+	c.Etcd = c.process("etcd", c.etcdFlags(etcd), nil)
+	c.Etcd.ready = serving(http.DefaultTransport, etcd+"/readyz")
+	c.APIServer = c.process("kube-apiserver", c.apiServerFlags(etcd, apiPort), config.APIServer)
+	c.APIServer.ready = serving(transport, c.admin.Host+"/readyz")
+	c.ControllerManager = c.process("kube-controller-manager", c.controllerManagerFlags(), config.ControllerManager)
+	c.ControllerManager.ready = func(context.Context) error { return nil } // only its work shows
 	return nil
+}
+
+// writeCredentials makes the keys, and a token for each static user.
+func (c *Cluster) writeCredentials(host string) error {
+	cert, err := writeKeys(c.Dir)
+	if err != nil {
+		return err
+	}
+	c.admin = unlimited(host, cert, rand.Text())
+	controllers := unlimited(host, cert, rand.Text())
+	tokens := fmt.Sprintf("%s,%s,%[2]s,system:masters\n%s,%s,%[4]s\n",
+		c.admin.BearerToken, adminUser, controllers.BearerToken, controllerManagerUser)
+	if err := os.WriteFile(c.path("tokens.csv"), []byte(tokens), 0o600); err != nil {
+		return err
+	}
+	return WriteKubeconfig(c.path("controllers.kubeconfig"), controllers, "")
 }
 
 func (c *Cluster) etcdFlags(url string) []string {
@@ -104,18 +113,12 @@ func (c *Cluster) controllerManagerFlags() []string {
 	}
 }
 
-func (c *Cluster) process(name string, flags []string, ready func(context.Context) error) *Process {
-	return &Process{name: name, path: c.Binary(name), args: flags, log: c.path(name + ".log"), ready: ready}
+func (c *Cluster) process(name string, flags, further []string) *Process {
+	return &Process{name: name, path: c.Binary(name), args: slices.Concat(flags, further), log: c.path(name + ".log")}
 }
 
 // path names a file in the cluster's directory.
 func (c *Cluster) path(name string) string { return filepath.Join(c.Dir, name) }
-
-// writeTokens writes the API server's list of static tokens.
-func (c *Cluster) writeTokens(admin, controllers string) error {
-	list := fmt.Sprintf("%s,%s,%[2]s,system:masters\n%s,%s,%[4]s\n", admin, adminUser, controllers, controllerManagerUser)
-	return os.WriteFile(c.path("tokens.csv"), []byte(list), 0o600)
-}
 
 // unlimited is a client configuration without a limit on the rate of requests.
 func unlimited(host string, cert []byte, token string) *rest.Config {

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"strings"
+
+	"fuin.dev/controller"
+	"github.com/spf13/pflag"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// options are the flags. Those of Sealed Secrets keep their names, so that
+// its Deployment runs with the image changed and nothing else.
+type options struct {
+	cfg        controller.Config
+	kubeconfig string
+	renderPath string
+	logLevel   string
+	logFormat  string
+	keyOrder   string
+	namespaces []string
+	more       []string
+	all        bool
+	legacy     bool
+	version    bool
+}
+
+func parse(args []string) (*options, error) {
+	o := &options{}
+	f := pflag.NewFlagSet("fuin-controller", pflag.ContinueOnError)
+	f.SortFlags = false
+	f.StringVar(&o.cfg.Namespace, "namespace", ownNamespace(), "namespace of the controller and its keys; default: the pod's")
+	f.StringSliceVar(&o.namespaces, "namespaces", nil, "namespaces to watch; default: all")
+	f.StringVar(&o.cfg.LabelSelector, "label-selector", "", "open only SealedSecrets with these labels")
+	f.IntVar(&o.cfg.Workers, "workers", 0, "objects opened at the same time; default: 8 a core")
+	f.StringVar(&o.kubeconfig, "kubeconfig", "", "file to reach the cluster with; default: the pod's account")
+	f.StringVar(&o.renderPath, "fuin-render", "", "sandbox program; default: beside this one")
+	f.StringVar(&o.cfg.Listen, "listen-addr", ":8080", "address of the HTTP endpoints")
+	f.StringVar(&o.cfg.ListenMetrics, "listen-metrics-addr", ":8081", "address of /metrics")
+	f.StringVar(&o.cfg.KeyPrefix, "key-prefix", "sealed-secrets-key", "begins the names of RSA key Secrets")
+	f.IntVar(&o.cfg.KeyBits, "key-size", 4096, "bits of new RSA keys")
+	f.DurationVar(&o.cfg.KeyTTL, "key-ttl", 0, "validity of new certificates; default: ten years")
+	f.StringVar(&o.cfg.KeyCN, "my-cn", "", "common name in new certificates")
+	f.StringVar(&o.keyOrder, "key-order-priority", "CertNotBefore", "what dates an RSA key: CertNotBefore or SecretCreationTimestamp")
+	f.BoolVar(&o.legacy, "accept-deprecated-v1-data", true, "open the V1 format, too")
+	f.StringVar(&o.logLevel, "log-level", "INFO", "DEBUG, INFO, WARN or ERROR")
+	f.StringVar(&o.logFormat, "log-format", "text", "text or json")
+	f.BoolVar(&o.all, "all-namespaces", true, "false: watch only the controller's own namespace")
+	f.StringSliceVar(&o.more, "additional-namespaces", nil, "namespaces to watch beside the controller's own")
+	f.BoolVar(&o.version, "version", false, "print the version and end")
+	accept(f)
+	return o, f.Parse(args)
+}
+
+// accept takes the flags of Sealed Secrets that say nothing here: there is no
+// client throttle, nothing gives up, and status and Secrets are always kept.
+func accept(f *pflag.FlagSet) {
+	for _, name := range []string{"update-status", "watch-for-secrets", "skip-recreate", "old-gc-behavior", "log-info-stdout"} {
+		f.Bool(name, true, "")
+		_ = f.MarkHidden(name)
+	}
+	for _, name := range []string{
+		"max-unseal-retries", "rate-limit", "rate-limit-burst", "kubeclient-qps", "kubeclient-burst",
+		"read-timeout", "write-timeout",
+	} {
+		f.String(name, "", "")
+		_ = f.MarkHidden(name)
+	}
+}
+
+func (o *options) config() (controller.Config, error) {
+	cfg := o.cfg
+	var err error
+	if cfg.Log, err = logger(o.logLevel, o.logFormat); err != nil {
+		return cfg, err
+	}
+	if cfg.Rest, err = restConfig(o.kubeconfig); err != nil {
+		return cfg, fmt.Errorf("%w: run it in a pod, or give --kubeconfig FILE", err)
+	}
+	cfg.Namespaces = o.namespaces
+	if !o.all || len(o.more) > 0 {
+		cfg.Namespaces = append(append(cfg.Namespaces, cfg.Namespace), o.more...)
+	}
+	switch o.keyOrder {
+	case "CertNotBefore":
+	case "SecretCreationTimestamp":
+		cfg.OrderByAge = true
+	default:
+		return cfg, fmt.Errorf("--key-order-priority %q: use CertNotBefore or SecretCreationTimestamp", o.keyOrder)
+	}
+	cfg.RejectLegacy = !o.legacy
+	cfg.Version = version()
+	return cfg, nil
+}
+
+func restConfig(kubeconfig string) (*rest.Config, error) {
+	if kubeconfig == "" {
+		return rest.InClusterConfig()
+	}
+	return clientcmd.BuildConfigFromFlags("", kubeconfig)
+}
+
+func logger(level, format string) (*slog.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, fmt.Errorf("--log-level %q: use DEBUG, INFO, WARN or ERROR", level)
+	}
+	opts := &slog.HandlerOptions{Level: l}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(os.Stderr, opts)), nil
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, opts)), nil
+}
+
+// ownNamespace is where the pod runs.
+func ownNamespace() string {
+	if ns := os.Getenv("POD_NAMESPACE"); ns != "" {
+		return ns
+	}
+	if data, err := os.ReadFile("/var/run/secrets/kubernetes.io/serviceaccount/namespace"); err == nil {
+		return strings.TrimSpace(string(data))
+	}
+	return "fuin-system"
+}
+
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}

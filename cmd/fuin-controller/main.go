@@ -1,0 +1,52 @@
+// Command fuin-controller opens SealedSecrets in a cluster.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"fuin.dev/controller"
+	"fuin.dev/render"
+	"github.com/spf13/pflag"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:])
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "fuin-controller: error:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	o, err := parse(args)
+	switch {
+	case errors.Is(err, pflag.ErrHelp):
+		return nil
+	case err != nil:
+		return err
+	case o.version:
+		fmt.Println("controller version:", version())
+		return nil
+	}
+	cfg, err := o.config()
+	if err != nil {
+		return err
+	}
+	pool := render.NewPool(render.Config{Path: o.renderPath})
+	defer pool.Close()
+	if _, err := pool.Check(ctx); err != nil {
+		cfg.Log.Error("templates will not run", "error", err)
+	}
+	cfg.Render = pool.Render
+	if err := controller.Run(ctx, cfg); err != nil && ctx.Err() == nil {
+		return err
+	}
+	return nil
+}

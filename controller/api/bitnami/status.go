@@ -1,0 +1,71 @@
+package bitnami
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// The conditions. Synced is upstream's and stands first, where print columns
+// read it; Ready and Stalled follow kstatus.
+const (
+	Synced  = "Synced"
+	Ready   = "Ready"
+	Stalled = "Stalled"
+)
+
+// SealedSecretStatus is what the controller last saw and did.
+type SealedSecretStatus struct {
+	// ObservedGeneration is the generation that the conditions speak of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// +optional
+	Conditions []Condition `json:"conditions,omitempty"`
+	// Fuin is what a restart needs in order to open nothing again.
+	// +optional
+	Fuin *Record `json:"fuin,omitempty"`
+}
+
+// Condition is upstream's, with observedGeneration added.
+type Condition struct {
+	Type               string                 `json:"type"`
+	Status             corev1.ConditionStatus `json:"status"`
+	ObservedGeneration int64                  `json:"observedGeneration,omitempty"`
+	LastUpdateTime     metav1.Time            `json:"lastUpdateTime,omitempty"`
+	LastTransitionTime metav1.Time            `json:"lastTransitionTime,omitempty"`
+	Reason             string                 `json:"reason,omitempty"`
+	Message            string                 `json:"message,omitempty"`
+}
+
+// Mode says on what terms the controller keeps the Secret.
+type Mode string
+
+// The modes. Owned Secrets are repaired and made again; Managed ones, taken
+// over by annotation, likewise; Patched ones lend some keys; Unowned ones were
+// made without an owner reference, and stay deleted once they are.
+const (
+	Owned   Mode = "Owned"
+	Managed Mode = "Managed"
+	Patched Mode = "Patched"
+	Unowned Mode = "Unowned"
+)
+
+// Record remembers an opening. Nothing in it is trusted without its MACs,
+// whose key never leaves the controller.
+type Record struct {
+	// Keys are the fingerprints of the keys that opened the values.
+	Keys []string `json:"keys,omitempty"`
+	// SpecDigest is the SHA-256, in hex, of the spec that was opened last.
+	SpecDigest string `json:"specDigest,omitempty"`
+	// SecretUID and Mode tell which Secret it made, on what terms.
+	SecretUID types.UID `json:"secretUID,omitempty"`
+	Mode      Mode      `json:"mode,omitempty"`
+	// Labels and Annotations are the names it put on the Secret.
+	Labels      []string `json:"labels,omitempty"`
+	Annotations []string `json:"annotations,omitempty"`
+	// MadeMAC covers all of the above, in base64.
+	MadeMAC string `json:"madeMAC,omitempty"`
+	// MAC covers the outcome: spec, Secret, values and keys, or the failure
+	// and the ring; in base64.
+	MAC string `json:"mac,omitempty"`
+}

@@ -1,0 +1,53 @@
+// Package controller opens SealedSecrets in a cluster: it keeps the ring, makes
+// the Secrets, repairs them, and reports. [Run] is all that a program needs.
+package controller
+
+import (
+	"log/slog"
+	"runtime"
+	"time"
+
+	"fuin.dev/seal"
+	"k8s.io/client-go/rest"
+)
+
+// Config says how the controller runs. Rest, Namespace and Render are
+// required; the zero value of the rest means the default.
+type Config struct {
+	Rest      *rest.Config  // talks to the API server, as the controller's own account
+	Namespace string        // the controller's own: keys and public keys live there
+	Render    seal.Renderer // runs templates in the sandbox; see render.Pool
+
+	Namespaces    []string      // watched; empty: all
+	LabelSelector string        // of SealedSecrets; empty: all
+	Workers       int           // that open at the same time; default 8 a core
+	KeyPrefix     string        // of RSA key Secrets; default sealed-secrets-key
+	KeyBits       int           // of new RSA keys; default 4096
+	KeyTTL        time.Duration // of new certificates; default ten years
+	KeyCN         string        // common name of new certificates; default empty
+	OrderByAge    bool          // order RSA keys by their Secret's age, not by NotBefore
+	RejectLegacy  bool          // do not open the V1 format
+
+	Listen        string // address of the HTTP endpoints; default :8080
+	ListenMetrics string // address of /metrics; default :8081
+	Version       string // shown in metrics
+	Log           *slog.Logger
+}
+
+func (c Config) withDefaults() Config {
+	defaultTo(&c.Workers, 8*runtime.GOMAXPROCS(0))
+	defaultTo(&c.KeyPrefix, "sealed-secrets-key")
+	defaultTo(&c.KeyBits, 4096)
+	defaultTo(&c.KeyTTL, 10*365*24*time.Hour)
+	defaultTo(&c.Listen, ":8080")
+	defaultTo(&c.ListenMetrics, ":8081")
+	defaultTo(&c.Log, slog.Default())
+	return c
+}
+
+func defaultTo[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}

@@ -1,0 +1,95 @@
+package controller
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strconv"
+
+	"fuin.dev/controller/api/bitnami"
+	"fuin.dev/seal"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// openingAnnotations of a SealedSecret change what opens or what is made.
+// All others are an applier's business and cause nothing.
+var openingAnnotations = []string{seal.AnnotationClusterWide, seal.AnnotationNamespaceWide, seal.AnnotationInputs}
+
+// specDigest names all of a SealedSecret that opening depends on, in hex. It
+// is made of ciphertext alone.
+func specDigest(ss *bitnami.SealedSecret) string {
+	if ss.Spec.Digest != "" {
+		return ss.Spec.Digest
+	}
+	spec, err := json.Marshal(ss.Spec)
+	if err != nil || ss.Spec.Invalid != "" {
+		spec = []byte("invalid " + strconv.FormatInt(ss.Generation, 10))
+	}
+	h := sha256.New()
+	writePart(h, string(spec))
+	for _, name := range openingAnnotations {
+		writePart(h, ss.Annotations[name])
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// slim is the cache's transform: of SealedSecrets it keeps the digest and drops
+// the values, of Secrets it keeps what tells whether one changed and whose
+// it is. Values are read from the API server when they are needed.
+func slim(obj any) (any, error) {
+	switch o := obj.(type) {
+	case *bitnami.SealedSecret:
+		digest := specDigest(o)
+		o.Spec = bitnami.SealedSecretSpec{Digest: digest, Invalid: o.Spec.Invalid, Template: bitnami.Template{
+			Metadata: o.Spec.Template.Metadata, Type: o.Spec.Template.Type, Immutable: o.Spec.Template.Immutable,
+		}}
+		o.ManagedFields = nil
+		o.Annotations = only(o.Annotations, append(openingAnnotations, seal.AnnotationKey)...)
+		o.Labels = only(o.Labels, labelInstance)
+	case *metav1.PartialObjectMetadata:
+		o.ManagedFields = nil
+		o.Annotations = only(o.Annotations, annotationManaged, annotationPatch)
+	}
+	return obj, nil
+}
+
+func only(m map[string]string, names ...string) map[string]string {
+	var out map[string]string
+	for _, name := range names {
+		if value, ok := m[name]; ok {
+			if out == nil {
+				out = make(map[string]string, len(names))
+			}
+			out[name] = value
+		}
+	}
+	return out
+}
+
+// contentDigest covers what the controller answers for in a Secret: values,
+// type, immutability, its owner, and the metadata that the names list. It
+// leaves the process only inside a MAC.
+func contentDigest(s *corev1.Secret, ss *bitnami.SealedSecret, labels, annotations []string) string {
+	h := sha256.New()
+	for _, key := range slices.Sorted(maps.Keys(s.Data)) {
+		writePart(h, key)
+		writePart(h, string(s.Data[key]))
+	}
+	writePart(h, string(s.Type))
+	writePart(h, strconv.FormatBool(s.Immutable != nil && *s.Immutable))
+	writePart(h, strconv.FormatBool(metav1.IsControlledBy(s, ss)))
+	for _, part := range []struct {
+		values map[string]string
+		names  []string
+	}{{s.Labels, labels}, {s.Annotations, annotations}} {
+		for _, name := range part.names {
+			value, ok := part.values[name]
+			writePart(h, name)
+			writePart(h, strconv.FormatBool(ok)+value)
+		}
+	}
+	return string(h.Sum(nil))
+}

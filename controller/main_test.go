@@ -1,0 +1,227 @@
+package controller_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"fuin.dev/controller/kubetest"
+)
+
+// bin holds the programs under test, built once.
+var bin string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "fuin-bin-")
+	if err == nil {
+		err = build(dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	bin = dir
+	kubetest.Main(m)
+}
+
+// build makes the controller and its sandbox, side by side as in an image.
+func build(dir string) error {
+	args := []string{"build", "-o", dir, "fuin.dev/cmd/fuin-controller", "fuin.dev/cmd/fuin-render"}
+	if raceEnabled {
+		args = append([]string{"build", "-race"}, args[1:]...)
+	}
+	out, err := exec.Command("go", args...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
+}
+
+// system is a cluster with Fuin's CRD and RBAC, and room for a controller that
+// runs as its own account.
+type system struct {
+	*kubetest.Cluster
+	t          testing.TB
+	kubeconfig string
+}
+
+// installed are the clusters on which deploy/base was applied already.
+var installed sync.Map
+
+func newSystem(t testing.TB, c *kubetest.Cluster) *system {
+	t.Helper()
+	s := &system{Cluster: c, t: t, kubeconfig: filepath.Join(t.TempDir(), "kubeconfig")}
+	if _, done := installed.LoadOrStore(c, true); !done {
+		for _, file := range []string{"namespace.yaml", "bitnami.com_sealedsecrets.yaml", "rbac.yaml", "controller.yaml"} {
+			s.ok(c.Apply(t.Context(), "", filepath.Join("..", "deploy", "base", file)))
+		}
+	}
+	account, err := c.As(t.Context(), "fuin-system", "fuin-controller")
+	s.ok(err)
+	s.ok(kubetest.WriteKubeconfig(s.kubeconfig, account, "fuin-system"))
+	return s
+}
+
+func (s *system) ok(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// process is a running controller.
+type process struct {
+	t       testing.TB
+	cmd     *exec.Cmd
+	log     *output
+	done    chan struct{}
+	http    string
+	metrics string
+}
+
+// output is what a process wrote, for whoever reads along.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// run starts a controller and waits until it serves. It ends with the test.
+func (s *system) run(args ...string) *process {
+	s.t.Helper()
+	p := s.start(args...)
+	s.eventually("the controller serves", func() bool {
+		p.findAddresses()
+		return p.http != "" && p.metrics != ""
+	})
+	return p
+}
+
+func (s *system) start(args ...string) *process {
+	s.t.Helper()
+	p := &process{t: s.t, log: &output{}, done: make(chan struct{})}
+	p.cmd = exec.Command(filepath.Join(bin, "fuin-controller"), append([]string{
+		"--kubeconfig", s.kubeconfig, "--namespace", "fuin-system", "--key-size", "2048",
+		"--listen-addr", "127.0.0.1:0", "--listen-metrics-addr", "127.0.0.1:0", "--log-level", "DEBUG",
+	}, args...)...)
+	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	s.ok(p.cmd.Start())
+	go func() {
+		_ = p.cmd.Wait()
+		close(p.done)
+	}()
+	s.t.Cleanup(p.stop)
+	return p
+}
+
+// stop ends the controller as a cluster does, and reports what it said if the
+// test failed.
+func (p *process) stop() {
+	select {
+	case <-p.done:
+		return
+	default:
+	}
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-p.done:
+	case <-time.After(15 * time.Second):
+		_ = p.cmd.Process.Kill()
+		<-p.done
+		p.t.Error("the controller did not end within 15 s")
+	}
+	if p.t.Failed() {
+		p.t.Log(p.log.String())
+	}
+}
+
+// kill is kill -9.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
+	<-p.done
+}
+
+var (
+	servingLine = regexp.MustCompile(`msg=serving address=(\S+)`)
+	metricsLine = regexp.MustCompile(`Serving metrics server.*bindAddress=(\S+)`)
+)
+
+func (p *process) findAddresses() {
+	said := p.log.String()
+	if m := servingLine.FindStringSubmatch(said); m != nil {
+		p.http = "http://" + m[1]
+	}
+	if m := metricsLine.FindStringSubmatch(said); m != nil {
+		p.metrics = "http://" + m[1]
+	}
+}
+
+// metric sums the samples of a metric, all labels together.
+func (p *process) metric(name string) float64 {
+	p.t.Helper()
+	sum := 0.0
+	for line := range strings.Lines(p.get(p.metrics + "/metrics")) {
+		if rest, ok := strings.CutPrefix(line, name); ok && (rest[0] == '{' || rest[0] == ' ') {
+			value, err := strconv.ParseFloat(strings.TrimSpace(rest[strings.LastIndex(rest, " ")+1:]), 64)
+			if err != nil {
+				p.t.Fatal(err)
+			}
+			sum += value
+		}
+	}
+	return sum
+}
+
+func (p *process) get(url string) string {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var b bytes.Buffer
+	if _, err := b.ReadFrom(resp.Body); err != nil {
+		p.t.Fatal(err)
+	}
+	return b.String()
+}
+
+// eventually waits for a condition; a busy machine may need a while.
+func (s *system) eventually(what string, holds func() bool) {
+	s.t.Helper()
+	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if holds() {
+			return
+		}
+	}
+	s.t.Fatalf("after 60 s not true: %s", what)
+}

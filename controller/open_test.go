@@ -1,0 +1,25 @@
+package controller_test
+
+import (
+	"testing"
+
+	"fuin.dev/controller/api/bitnami"
+	"fuin.dev/controller/kubetest"
+	corev1 "k8s.io/api/core/v1"
+)
+
+func TestOpensBothEncodings(t *testing.T) {
+	s := newSystem(t, kubetest.Shared(t))
+	s.run()
+	for _, age := range []bool{false, true} {
+		ns := s.Namespace(t)
+		s.apply(s.seal(secret(ns, "db", "password", "hunter2"), age))
+		made := s.opens(ns, "db", "password", "hunter2")
+		if len(made.OwnerReferences) != 1 || made.OwnerReferences[0].Kind != bitnami.Kind {
+			t.Errorf("owners are %v", made.OwnerReferences)
+		}
+		s.says(ns, "db", bitnami.Synced, corev1.ConditionTrue, "")
+		s.says(ns, "db", bitnami.Ready, corev1.ConditionTrue, "")
+		s.says(ns, "db", bitnami.Stalled, corev1.ConditionFalse, "")
+	}
+}

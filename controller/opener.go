@@ -1,0 +1,216 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"fuin.dev/controller/api/bitnami"
+	"fuin.dev/seal"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/record"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+)
+
+// opener makes the Secret of each SealedSecret. It is the only writer of
+// opened Secrets.
+type opener struct {
+	cache   client.Reader // slim SealedSecrets and the metadata of Secrets
+	api     client.Client // straight to the API server
+	keyring *keyring
+	render  seal.Renderer
+	events  record.EventRecorder
+	metrics *metrics
+	log     *slog.Logger
+	cfg     Config
+	seen    sync.Map // types.NamespacedName → sight
+	pruned  sync.Once
+}
+
+// Reconcile brings one SealedSecret's Secret and status to what they should
+// be. What rests already costs no call, or one read after a restart.
+func (o *opener) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	ss, err := o.load(ctx, req.NamespacedName)
+	if err != nil || ss == nil {
+		return reconcile.Result{}, err
+	}
+	if o.rests(ctx, ss) {
+		return reconcile.Result{}, nil
+	}
+	secret, err := o.secretOf(ctx, ss)
+	if err != nil {
+		return o.report(ctx, ss, outcome{failure: transient("reading its Secret", err)})
+	}
+	if o.settled(ss, secret) {
+		return o.confirm(ctx, ss, secret)
+	}
+	full, err := o.body(ctx, ss)
+	if err != nil {
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	return o.report(ctx, full, o.process(ctx, full, secret))
+}
+
+// load reads the SealedSecret from the cache; nil when it is gone or going.
+func (o *opener) load(ctx context.Context, name types.NamespacedName) (*bitnami.SealedSecret, error) {
+	var ss bitnami.SealedSecret
+	err := o.cache.Get(ctx, name, &ss)
+	if apierrors.IsNotFound(err) || err == nil && ss.DeletionTimestamp != nil {
+		o.seen.Delete(name)
+		o.metrics.forget(name)
+		return nil, nil // garbage collection removes the Secret
+	}
+	return &ss, err
+}
+
+// body reads the SealedSecret with its values.
+func (o *opener) body(ctx context.Context, ss *bitnami.SealedSecret) (*bitnami.SealedSecret, error) {
+	var full bitnami.SealedSecret
+	if err := o.api.Get(ctx, client.ObjectKeyFromObject(ss), &full); err != nil {
+		return nil, err
+	}
+	if full.UID != ss.UID {
+		return nil, apierrors.NewNotFound(bitnami.GroupVersion.WithResource("sealedsecrets").GroupResource(), ss.Name)
+	}
+	full.Spec.Digest = specDigest(&full)
+	return &full, nil
+}
+
+// secretOf reads the Secret that the SealedSecret names; nil if there is none.
+func (o *opener) secretOf(ctx context.Context, ss *bitnami.SealedSecret) (*corev1.Secret, error) {
+	var s corev1.Secret
+	err := o.api.Get(ctx, client.ObjectKeyFromObject(ss), &s)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &s, nil
+}
+
+// outcome is what became of one SealedSecret.
+type outcome struct {
+	secret  *corev1.Secret // as it stands now; nil if there is none
+	record  *bitnami.Record
+	wrote   bool
+	failure *failure // nil if all is well
+}
+
+// process opens the values and makes the Secret. It changes nothing unless
+// everything opened.
+func (o *opener) process(ctx context.Context, ss *bitnami.SealedSecret, secret *corev1.Secret) outcome {
+	fail := func(f *failure) outcome { return outcome{secret: secret, failure: f} }
+	mode, failed := o.terms(ss, secret)
+	if failed != nil {
+		return fail(failed)
+	}
+	opened, failed := o.open(ctx, ss)
+	if failed != nil {
+		return fail(failed)
+	}
+	p := newPlan(ss, opened, mode)
+	o.keepRandom(&p, ss, secret)
+	if failed := o.guardKeys(p); failed != nil {
+		return fail(failed)
+	}
+	written, wrote, failed := o.write(ctx, p, secret)
+	if failed != nil {
+		return fail(failed)
+	}
+	return outcome{secret: written, record: o.recordOf(p, written), wrote: wrote}
+}
+
+// failure is why a SealedSecret is not served. Its message holds no content.
+type failure struct {
+	reason  string // of the conditions and the event
+	kind    string // of the metric: fetch, status, unseal, update, unmanaged
+	message string
+	target  bool  // it rests on the Secret that stands in the way, too
+	again   error // set if trying again may help without any change
+}
+
+// The reasons are the event reasons of Sealed Secrets.
+const (
+	reasonUnsealed     = "Unsealed"
+	reasonUnsealFailed = "ErrUnsealFailed"
+	reasonUpdateFailed = "ErrUpdateFailed"
+)
+
+func transient(doing string, err error) *failure {
+	return &failure{reason: reasonUpdateFailed, kind: "update", message: doing + ": " + apiMessage(err), again: err}
+}
+
+func inTheWay(kind, message string) *failure {
+	return &failure{reason: reasonUpdateFailed, kind: kind, message: message, target: true}
+}
+
+// apiMessage is the server's word without what it quotes: a validation error
+// can repeat a value.
+func apiMessage(err error) string {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return "the API server is out of reach"
+	}
+	s := status.Status()
+	if s.Reason != metav1.StatusReasonInvalid || s.Details == nil {
+		return s.Message
+	}
+	message := "it is invalid:"
+	for _, cause := range s.Details.Causes {
+		message += " " + cause.Field + " (" + string(cause.Type) + ")"
+	}
+	return message
+}
+
+// sight is what the opener last found at rest; while nothing of it changes,
+// an event costs no call.
+type sight struct {
+	uid       types.UID
+	digest    string
+	status    string
+	ring      string
+	secretUID types.UID
+	secretRV  string
+}
+
+func (o *opener) sight(ss *bitnami.SealedSecret, secret metav1.Object) sight {
+	s := sight{uid: ss.UID, digest: specDigest(ss), status: statusDigest(ss.Status), ring: o.keyring.ring.Load().Digest()}
+	if secret != nil {
+		s.secretUID, s.secretRV = secret.GetUID(), secret.GetResourceVersion()
+	}
+	return s
+}
+
+// rests compares the caches with what was last found at rest.
+func (o *opener) rests(ctx context.Context, ss *bitnami.SealedSecret) bool {
+	last, ok := o.seen.Load(client.ObjectKeyFromObject(ss))
+	if !ok {
+		return false
+	}
+	secret := &metav1.PartialObjectMetadata{}
+	secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	if err := o.cache.Get(ctx, client.ObjectKeyFromObject(ss), secret); apierrors.IsNotFound(err) {
+		return last == o.sight(ss, nil)
+	} else if err != nil {
+		return false
+	}
+	return last == o.sight(ss, secret)
+}
+
+func (o *opener) remember(ss *bitnami.SealedSecret, secret *corev1.Secret) {
+	s := o.sight(ss, nil)
+	if secret != nil {
+		s = o.sight(ss, secret)
+	}
+	o.seen.Store(client.ObjectKeyFromObject(ss), s)
+}
+
+// again is how soon a write that met another writer is tried again.
+const again = 50 * time.Millisecond

@@ -1,0 +1,199 @@
+package controller
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"fuin.dev/controller/api/bitnami"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+)
+
+// report writes the status, tells events and metrics, and decides on another
+// try. A write that only met another writer is tried again without a word.
+func (o *opener) report(ctx context.Context, ss *bitnami.SealedSecret, out outcome) (reconcile.Result, error) {
+	f := out.failure
+	if f != nil && (apierrors.IsConflict(f.again) || apierrors.IsAlreadyExists(f.again)) {
+		return reconcile.Result{RequeueAfter: again}, nil
+	}
+	if ctx.Err() != nil {
+		return reconcile.Result{}, ctx.Err() // shutting down: nothing was decided
+	}
+	if f != nil {
+		o.metrics.errors.WithLabelValues(f.kind, ss.Namespace).Inc()
+	}
+	changed, err := o.patchStatus(ctx, ss, o.statusOf(ss, out))
+	if err != nil {
+		o.metrics.errors.WithLabelValues("status", ss.Namespace).Inc()
+		return reconcile.Result{}, client.IgnoreNotFound(fmt.Errorf("writing the status of %s/%s: %w", ss.Namespace, ss.Name, err))
+	}
+	o.tell(ss, out, changed)
+	o.metrics.observe(ss)
+	if f != nil && f.again != nil {
+		return reconcile.Result{}, fmt.Errorf("%s/%s: %s", ss.Namespace, ss.Name, f.message)
+	}
+	o.remember(ss, out.secret)
+	return reconcile.Result{}, nil
+}
+
+// confirm handles an object at rest: its status may still speak of an older
+// generation, which changed nothing that counts.
+func (o *opener) confirm(ctx context.Context, ss *bitnami.SealedSecret, secret *corev1.Secret) (reconcile.Result, error) {
+	if ss.Status.ObservedGeneration != ss.Generation {
+		status := *ss.Status.DeepCopy()
+		observe(&status, ss.Generation)
+		if _, err := o.patchStatus(ctx, ss, status); err != nil {
+			return reconcile.Result{}, client.IgnoreNotFound(err)
+		}
+	}
+	o.metrics.observe(ss)
+	o.remember(ss, secret)
+	return reconcile.Result{}, nil
+}
+
+func observe(s *bitnami.SealedSecretStatus, generation int64) {
+	s.ObservedGeneration = generation
+	for i := range s.Conditions {
+		if s.Conditions[i].Type != bitnami.Synced {
+			s.Conditions[i].ObservedGeneration = generation
+		}
+	}
+}
+
+// statusOf is the status that an outcome calls for.
+func (o *opener) statusOf(ss *bitnami.SealedSecret, out outcome) bitnami.SealedSecretStatus {
+	s := bitnami.SealedSecretStatus{Conditions: conditionsOf(ss, out.failure), Fuin: out.record}
+	observe(&s, ss.Generation)
+	if out.failure == nil {
+		s.Fuin.MAC = o.openedMAC(ss, s.Fuin, s.Conditions, out.secret)
+		return s
+	}
+	s.Fuin = &bitnami.Record{}
+	if o.made(ss) {
+		s.Fuin = ss.Status.Fuin.DeepCopy() // what was made before stays made
+	}
+	switch {
+	case out.failure.again != nil:
+		s.Fuin.MAC = "" // never at rest
+	case out.failure.target:
+		s.Fuin.MAC = o.failedMAC(ss, s.Conditions, targetOf(ss, out.secret))
+	default:
+		s.Fuin.MAC = o.failedMAC(ss, s.Conditions, nil)
+	}
+	return s
+}
+
+// conditionsOf lists the three conditions. Stalled is what makes kstatus call
+// an object failed; a failure that is tried again by itself is none yet.
+func conditionsOf(ss *bitnami.SealedSecret, f *failure) []bitnami.Condition {
+	synced := bitnami.Condition{Type: bitnami.Synced, Status: corev1.ConditionTrue}
+	ready := bitnami.Condition{Type: bitnami.Ready, Status: corev1.ConditionTrue, Reason: reasonUnsealed, Message: "its Secret is as it says"}
+	stalled := bitnami.Condition{Type: bitnami.Stalled, Status: corev1.ConditionFalse, Reason: reasonUnsealed}
+	if f != nil {
+		synced.Status, synced.Message = corev1.ConditionFalse, f.message
+		ready.Status, ready.Reason, ready.Message = corev1.ConditionFalse, f.reason, f.message
+		stalled.Reason = f.reason
+		if f.again == nil {
+			stalled.Status, stalled.Message = corev1.ConditionTrue, "waits for a change of its spec, of the cluster's keys or of the Secret"
+		}
+	}
+	now := metav1.NewTime(time.Now().Truncate(time.Second))
+	conditions := []bitnami.Condition{synced, ready, stalled}
+	for i := range conditions {
+		date(&conditions[i], conditionOf(ss.Status.Conditions, conditions[i].Type), now)
+	}
+	return conditions
+}
+
+// date keeps the times of a condition that says the same as before.
+func date(c, before *bitnami.Condition, now metav1.Time) {
+	c.LastUpdateTime, c.LastTransitionTime = now, now
+	if before == nil || before.Status != c.Status {
+		return
+	}
+	c.LastTransitionTime = before.LastTransitionTime
+	if before.Reason == c.Reason && before.Message == c.Message {
+		c.LastUpdateTime = before.LastUpdateTime
+	}
+}
+
+// patchStatus writes the status if it differs, and leaves in ss what then
+// stands in the cluster.
+func (o *opener) patchStatus(ctx context.Context, ss *bitnami.SealedSecret, status bitnami.SealedSecretStatus) (changed bool, err error) {
+	if equality.Semantic.DeepEqual(ss.Status, status) {
+		return false, nil
+	}
+	said := !sameWords(ss.Status.Conditions, status.Conditions)
+	patch, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"uid": ss.UID}, // not another object of the same name
+		"status":   explicit(status),
+	})
+	if err != nil {
+		return false, err
+	}
+	at := &bitnami.SealedSecret{ObjectMeta: metav1.ObjectMeta{Namespace: ss.Namespace, Name: ss.Name}}
+	if err := o.api.Status().Patch(ctx, at, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(fieldOwner)); err != nil {
+		return false, err
+	}
+	if at.Status.Fuin == nil {
+		o.pruned.Do(func() {
+			o.log.Warn("the installed CRD drops status.fuin: every restart opens all SealedSecrets again; install Fuin's CRD, whose spec is the same")
+		})
+	}
+	ss.Status = at.Status
+	return said, nil
+}
+
+// explicit names every field of the record, since a merge patch leaves alone
+// what it does not name.
+func explicit(s bitnami.SealedSecretStatus) map[string]any {
+	record := map[string]any{
+		"keys": nil, "specDigest": nil, "secretUID": nil, "mode": nil,
+		"labels": nil, "annotations": nil, "madeMAC": nil, "mac": nil,
+	}
+	set := func(name string, value any, empty bool) {
+		if !empty {
+			record[name] = value
+		}
+	}
+	r := s.Fuin
+	set("keys", r.Keys, len(r.Keys) == 0)
+	set("specDigest", r.SpecDigest, r.SpecDigest == "")
+	set("secretUID", r.SecretUID, r.SecretUID == "")
+	set("mode", r.Mode, r.Mode == "")
+	set("labels", r.Labels, len(r.Labels) == 0)
+	set("annotations", r.Annotations, len(r.Annotations) == 0)
+	set("madeMAC", r.MadeMAC, r.MadeMAC == "")
+	set("mac", r.MAC, r.MAC == "")
+	return map[string]any{"observedGeneration": s.ObservedGeneration, "conditions": s.Conditions, "fuin": record}
+}
+
+func sameWords(a, b []bitnami.Condition) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i].Status != b[i].Status || a[i].Message != b[i].Message {
+			return false
+		}
+	}
+	return true
+}
+
+// tell records an event where something was done or is said anew.
+func (o *opener) tell(ss *bitnami.SealedSecret, out outcome, said bool) {
+	switch {
+	case out.failure != nil && said:
+		o.events.Event(ss, corev1.EventTypeWarning, out.failure.reason, out.failure.message)
+		o.log.Error("not opened", "namespace", ss.Namespace, "name", ss.Name, "reason", out.failure.reason, "error", out.failure.message)
+	case out.failure == nil && (out.wrote || said):
+		o.events.Event(ss, corev1.EventTypeNormal, reasonUnsealed, "SealedSecret unsealed successfully")
+	}
+}

@@ -1,0 +1,159 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"fuin.dev/controller/api/bitnami"
+	"fuin.dev/controller/server"
+	"fuin.dev/seal"
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/record"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+)
+
+// Run opens SealedSecrets until ctx ends. It makes the cluster's keys if there
+// are none. It may be called once in a process: metrics are global.
+func Run(ctx context.Context, cfg Config) error {
+	cfg = cfg.withDefaults()
+	if cfg.Rest == nil || cfg.Namespace == "" || cfg.Render == nil {
+		return errors.New("controller.Config lacks Rest, Namespace or Render")
+	}
+	ctrl.SetLogger(logr.FromSlogHandler(cfg.Log.Handler()))
+	cfg.Rest = rest.CopyConfig(cfg.Rest)
+	cfg.Rest.QPS = -1 // the API server has its own fairness
+	scheme, err := newScheme()
+	if err != nil {
+		return err
+	}
+	api, err := client.New(cfg.Rest, client.Options{Scheme: scheme})
+	if err != nil {
+		return fmt.Errorf("reaching the API server: %w", err)
+	}
+	events, stop, err := newRecorder(cfg.Rest, scheme)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	ring := &keyring{api: api, cfg: cfg, log: cfg.Log, malformed: func(s *corev1.Secret, err error) {
+		events.Event(s, corev1.EventTypeWarning, "MalformedKey", err.Error())
+	}}
+	if err := untilReached(ctx, cfg.Log, ring.start); err != nil {
+		return err
+	}
+	return manage(ctx, cfg, scheme, api, events, ring)
+}
+
+func newScheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	return scheme, errors.Join(clientgoscheme.AddToScheme(scheme), bitnami.AddToScheme(scheme))
+}
+
+// newRecorder records core events on SealedSecrets, as Sealed Secrets does.
+func newRecorder(cfg *rest.Config, scheme *runtime.Scheme) (record.EventRecorder, func(), error) {
+	clientset, err := kubernetes.NewForConfig(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	b := record.NewBroadcaster()
+	b.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: clientset.CoreV1().Events("")})
+	return b.NewRecorder(scheme, corev1.EventSource{Component: fieldOwner}), b.Shutdown, nil
+}
+
+// untilReached tries until the first success; a cluster that starts needs time.
+func untilReached(ctx context.Context, log *slog.Logger, start func(context.Context) error) error {
+	for wait := time.Second; ; wait = min(2*wait, 30*time.Second) {
+		err := start(ctx)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		log.Error("starting; will try again", "error", err, "in", wait)
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func manage(ctx context.Context, cfg Config, scheme *runtime.Scheme, api client.Client, events record.EventRecorder, ring *keyring) error {
+	cached, err := cacheOptions(cfg)
+	if err != nil {
+		return err
+	}
+	mgr, err := ctrl.NewManager(cfg.Rest, ctrl.Options{
+		Scheme: scheme, Cache: cached, Logger: logr.FromSlogHandler(cfg.Log.Handler()),
+		Metrics:                metricsserver.Options{BindAddress: cfg.ListenMetrics},
+		HealthProbeBindAddress: "0", LeaderElection: false,
+	})
+	if err != nil {
+		return err
+	}
+	o := &opener{
+		cache: mgr.GetCache(), api: api, keyring: ring, render: cfg.Render, events: events, log: cfg.Log, cfg: cfg,
+		metrics: newMetrics(ctrlmetrics.Registry, cfg.Version),
+	}
+	queueAll, err := o.watch(mgr)
+	if err != nil {
+		return err
+	}
+	if err := ring.watch(mgr, queueAll); err != nil {
+		return err
+	}
+	if err := mgr.Add(newServer(cfg, o, ctrlmetrics.Registry)); err != nil {
+		return err
+	}
+	if err := ring.publish(ctx); err != nil {
+		cfg.Log.Error("will try again when a key changes", "error", err)
+	}
+	return mgr.Start(ctx)
+}
+
+func cacheOptions(cfg Config) (cache.Options, error) {
+	selector, err := labels.Parse(cfg.LabelSelector)
+	if err != nil {
+		return cache.Options{}, fmt.Errorf("the label selector %q: %w", cfg.LabelSelector, err)
+	}
+	secrets := cache.ByObject{Transform: slim}
+	sealed := cache.ByObject{Transform: slim, Label: selector}
+	if len(cfg.Namespaces) > 0 {
+		secrets.Namespaces = map[string]cache.Config{cfg.Namespace: {}} // the keys are there
+		sealed.Namespaces = map[string]cache.Config{}
+		for _, namespace := range cfg.Namespaces {
+			secrets.Namespaces[namespace], sealed.Namespaces[namespace] = cache.Config{}, cache.Config{}
+		}
+	}
+	return cache.Options{ByObject: map[client.Object]cache.ByObject{
+		&corev1.Secret{}: secrets, &bitnami.SealedSecret{}: sealed,
+	}}, nil
+}
+
+// newServer is the HTTP side. It opens values with a try of its own: no
+// templates are run for whoever reaches the port.
+func newServer(cfg Config, o *opener, registry prometheus.Registerer) *server.Server {
+	return server.New(server.Config{
+		Addr: cfg.Listen, Registry: registry, Log: cfg.Log,
+		Public: func() (certificate, recipients string) {
+			keys := public(o.keyring.ring.Load())
+			return keys[PublicCertificate], keys[PublicRecipients]
+		},
+		Opener: func(ob seal.Object) seal.Opener {
+			return seal.Opener{Identities: o.keyring.ring.Load().Candidates(ob.Hints(), time.Time{}), Try: o.count}
+		},
+	})
+}

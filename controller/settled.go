@@ -1,0 +1,100 @@
+package controller
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"slices"
+
+	"fuin.dev/controller/api/bitnami"
+	"fuin.dev/keys"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// settled reports whether the status proves that nothing is to be done: what
+// the last opening saw and made is what stands there now.
+func (o *opener) settled(ss *bitnami.SealedSecret, secret *corev1.Secret) bool {
+	r := ss.Status.Fuin
+	if r == nil {
+		return false
+	}
+	conditions := ss.Status.Conditions
+	switch {
+	case !isTrue(conditions, bitnami.Ready):
+		// Which of the two failures it was, only the MAC tells.
+		return same(r.MAC, o.failedMAC(ss, conditions, nil)) || same(r.MAC, o.failedMAC(ss, conditions, targetOf(ss, secret)))
+	case secret == nil:
+		return staysAway(r.Mode) && r.SpecDigest == specDigest(ss) && o.made(ss)
+	}
+	return same(r.MAC, o.openedMAC(ss, r, conditions, secret))
+}
+
+// staysAway tells the modes whose Secret is not made again once it is deleted.
+func staysAway(m bitnami.Mode) bool { return m == bitnami.Unowned || m == bitnami.Patched }
+
+// made reports whether the record of the last opening is the controller's own.
+func (o *opener) made(ss *bitnami.SealedSecret) bool {
+	r := ss.Status.Fuin
+	return r != nil && r.MadeMAC != "" && same(r.MadeMAC, o.keyring.macs.madeMAC(ss, r))
+}
+
+// openedMAC covers an opening: the spec, the keys and what they are worth now,
+// and what stands in the Secret.
+func (o *opener) openedMAC(ss *bitnami.SealedSecret, r *bitnami.Record, conditions []bitnami.Condition, s *corev1.Secret) string {
+	rests := []string{"opened", specDigest(ss), string(s.UID), string(r.Mode), contentDigest(s, ss, r.Labels, r.Annotations)}
+	for _, fingerprint := range r.Keys {
+		rests = append(rests, fingerprint, string(o.stateOf(fingerprint)))
+	}
+	return o.keyring.macs.outcomeMAC(ss, conditions, rests...)
+}
+
+// stateOf is a key's state, for openings: whether it may open, not whether
+// it seals.
+func (o *opener) stateOf(fingerprint string) keys.State {
+	id := o.keyring.ring.Load().Find(fingerprint)
+	switch {
+	case id == nil:
+		return "gone"
+	case id.State() == keys.Revoked:
+		return keys.Revoked
+	}
+	return keys.Active
+}
+
+// failedMAC covers a failure: the spec and the ring that failed, and the
+// Secret in the way if it was one.
+func (o *opener) failedMAC(ss *bitnami.SealedSecret, conditions []bitnami.Condition, target []string) string {
+	rests := append([]string{"failed", specDigest(ss), o.keyring.ring.Load().Digest()}, target...)
+	return o.keyring.macs.outcomeMAC(ss, conditions, rests...)
+}
+
+// targetOf is what of a Secret in the way a failure rests on.
+func targetOf(ss *bitnami.SealedSecret, s *corev1.Secret) []string {
+	if s == nil {
+		return []string{"absent"}
+	}
+	return []string{"present", string(s.UID), contentDigest(s, ss, nil, []string{annotationManaged, annotationPatch})}
+}
+
+func conditionOf(conditions []bitnami.Condition, kind string) *bitnami.Condition {
+	i := slices.IndexFunc(conditions, func(c bitnami.Condition) bool { return c.Type == kind })
+	if i < 0 {
+		return nil
+	}
+	return &conditions[i]
+}
+
+func isTrue(conditions []bitnami.Condition, kind string) bool {
+	c := conditionOf(conditions, kind)
+	return c != nil && c.Status == corev1.ConditionTrue
+}
+
+// statusDigest names a status as it stands in the cluster.
+func statusDigest(s bitnami.SealedSecretStatus) string {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(text)
+	return string(sum[:])
+}
+

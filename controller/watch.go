@@ -1,0 +1,126 @@
+package controller
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"fuin.dev/controller/api/bitnami"
+	"fuin.dev/keys"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+)
+
+// queue is that of the opener.
+type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+
+// watchSealedSecrets runs the opener for every SealedSecret that changes, and
+// for the one of the same name when a Secret does. The returned function
+// queues all of them.
+func (o *opener) watch(mgr manager.Manager) (all func(context.Context) error, err error) {
+	ready := make(chan queue, 1)
+	err = builder.ControllerManagedBy(mgr).Named("sealedsecrets").
+		For(&bitnami.SealedSecret{}).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(o.namesake)).
+		WatchesRawSource(source.TypedFunc[reconcile.Request](func(_ context.Context, q queue) error {
+			ready <- q
+			return nil
+		})).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: o.cfg.Workers, RateLimiter: newBackoff(), SkipNameValidation: new(true),
+		}).
+		Complete(o)
+	return func(ctx context.Context) error { return o.queueAll(ctx, ready) }, err
+}
+
+// namesake maps a Secret to the SealedSecret of the same name, if there is one.
+func (o *opener) namesake(ctx context.Context, secret client.Object) []reconcile.Request {
+	name := client.ObjectKeyFromObject(secret)
+	if o.cache.Get(ctx, name, &bitnami.SealedSecret{}) != nil {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: name}}
+}
+
+// queueAll queues every SealedSecret: the ring changed, and with it what opens.
+func (o *opener) queueAll(ctx context.Context, ready chan queue) error {
+	var list bitnami.SealedSecretList
+	if err := o.cache.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		return err
+	}
+	select {
+	case q := <-ready:
+		ready <- q
+		for i := range list.Items {
+			q.Add(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+		}
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// watchKeys loads the ring again when a key Secret changes.
+func (k *keyring) watch(mgr manager.Manager, changed func(context.Context) error) error {
+	one := reconcile.Request{NamespacedName: types.NamespacedName{Namespace: k.cfg.Namespace, Name: "keys"}}
+	toOne := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
+		return []reconcile.Request{one}
+	})
+	return builder.ControllerManagedBy(mgr).Named("keys").
+		WatchesMetadata(&corev1.Secret{}, toOne, builder.WithPredicates(predicate.NewPredicateFuncs(k.mayBeKey))).
+		WithOptions(controller.Options{RateLimiter: newBackoff(), SkipNameValidation: new(true)}).
+		Complete(reconcile.Func(func(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
+			return reconcile.Result{}, k.reload(ctx, changed)
+		}))
+}
+
+func (k *keyring) mayBeKey(s client.Object) bool {
+	labels := s.GetLabels()
+	_, rsa := labels[keys.LabelRSA]
+	_, age := labels[keys.LabelAge]
+	return s.GetNamespace() == k.cfg.Namespace && (rsa || age || s.GetName() == k.cfg.KeyPrefix || k.known(s.GetName()))
+}
+
+func (k *keyring) reload(ctx context.Context, queueAll func(context.Context) error) error {
+	changed, err := k.load(ctx)
+	if err != nil {
+		return err
+	}
+	if err := k.publish(ctx); err != nil {
+		return err
+	}
+	if !changed {
+		return nil
+	}
+	k.log.Info("the ring changed", "keys", len(k.ring.Load().All()))
+	return queueAll(ctx)
+}
+
+// Backoff of objects that failed for a reason that may pass by itself.
+const (
+	backoffBase = 100 * time.Millisecond
+	backoffMax  = 2 * time.Minute
+)
+
+// backoff doubles the wait with every failure, with a fifth of jitter to
+// either side, and never gives up.
+type backoff struct {
+	workqueue.TypedRateLimiter[reconcile.Request]
+}
+
+func newBackoff() backoff {
+	return backoff{workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](backoffBase, backoffMax)}
+}
+
+// When is how long to wait before the next try.
+func (b backoff) When(item reconcile.Request) time.Duration {
+	return time.Duration(float64(b.TypedRateLimiter.When(item)) * (0.8 + 0.4*rand.Float64()))
+}

@@ -1,0 +1,61 @@
+package controller
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"fuin.dev/controller/api/bitnami"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// fieldOwner is the name under which the controller writes.
+const fieldOwner = "fuin"
+
+// write makes the Secret, or changes it if it is not as the plan says.
+func (o *opener) write(ctx context.Context, p plan, live *corev1.Secret) (s *corev1.Secret, wrote bool, failed *failure) {
+	if live == nil {
+		s = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: p.ss.Namespace, Name: p.ss.Name}}
+	} else {
+		s = live.DeepCopy()
+	}
+	var before *bitnami.Record
+	if o.made(p.ss) {
+		before = p.ss.Status.Fuin
+	}
+	if failed := p.apply(s, before); failed != nil {
+		return nil, false, failed
+	}
+	if live != nil && equality.Semantic.DeepEqual(live, s) {
+		return live, false, nil
+	}
+	if live == nil {
+		return s, true, writeFailure(o.api.Create(ctx, s, client.FieldOwner(fieldOwner)))
+	}
+	return s, true, writeFailure(o.api.Update(ctx, s, client.FieldOwner(fieldOwner)))
+}
+
+// writeFailure tells what another try may mend from what it cannot.
+func writeFailure(err error) *failure {
+	switch {
+	case err == nil:
+		return nil
+	case apierrors.IsInvalid(err):
+		return inTheWay("update", "writing its Secret: "+apiMessage(err))
+	}
+	return transient("writing its Secret", err)
+}
+
+// recordOf is what the status keeps of an opening.
+func (o *opener) recordOf(p plan, s *corev1.Secret) *bitnami.Record {
+	r := &bitnami.Record{
+		Keys: p.keys, SpecDigest: specDigest(p.ss), SecretUID: s.UID, Mode: p.mode,
+		Labels: slices.Sorted(maps.Keys(p.labels)), Annotations: slices.Sorted(maps.Keys(p.annotations)),
+	}
+	r.MadeMAC = o.keyring.macs.madeMAC(p.ss, r)
+	return r
+}
