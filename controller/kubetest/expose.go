@@ -100,6 +100,8 @@ func (c *Cluster) standIn(ctx context.Context, key client.ObjectKey, ip string) 
 
 // writeEndpoints writes the list that the proxy reads. It is of the old kind:
 // the proxy does not read EndpointSlices, which the controller manager mirrors.
+//
+//nolint:staticcheck // deprecated, and without a substitute here
 func (c *Cluster) writeEndpoints(ctx context.Context, service *corev1.Service, pod *corev1.Pod, port int) error {
 	subset := corev1.EndpointSubset{Addresses: []corev1.EndpointAddress{{
 		IP:        pod.Status.PodIP,

@@ -7,17 +7,21 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"time"
 )
 
-// Process is one server of a cluster. It dies with the program that started it.
+// Process is a program that runs beside the tests, such as one server of a
+// cluster. It dies with the program that started it. The fields are set before
+// the first Start and not changed later.
 type Process struct {
-	name, path string
-	args       []string
-	log        string                          // the file that takes its output
-	ready      func(ctx context.Context) error // nil once it serves
+	Path  string
+	Args  []string
+	Env   []string                    // NAME=VALUE; nil means this program's own
+	Log   string                      // the file its output is appended to
+	Ready func(context.Context) error // nil once it serves; without it, as soon as it runs
 
 	mu      sync.Mutex
 	running *running // nil while stopped
@@ -32,35 +36,36 @@ type running struct {
 	err  error         // how it ended; read after done
 }
 
-// startTimeout bounds how long a server may take to become ready.
+// startTimeout bounds how long a program may take to become ready.
 const startTimeout = time.Minute
 
 // errStopped is what Start returns after the cluster was stopped.
 var errStopped = errors.New("the cluster is stopped")
 
-// Start runs the server and waits until it is ready. A running one is left alone.
+// Start runs the program and waits until it is ready, a minute at most. One that
+// runs already is not started again.
 func (p *Process) Start(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	if p.closed {
-		return fmt.Errorf("starting %s: %w", p.name, errStopped)
+		return fmt.Errorf("starting %s: %w", p.name(), errStopped)
 	}
 	if !p.alive() {
 		life, err := p.spawn()
 		if err != nil {
-			return fmt.Errorf("starting %s: %w", p.name, err)
+			return fmt.Errorf("starting %s: %w", p.name(), err)
 		}
 		p.running = life
 	}
 	if err := p.awaitReady(ctx); err != nil {
-		return errors.Join(fmt.Errorf("starting %s: %w\n%s", p.name, err, p.tail()), p.end())
+		return errors.Join(fmt.Errorf("starting %s: %w\n%s", p.name(), err, p.tail()), p.end())
 	}
 	return nil
 }
 
-// Stop kills the server, as a crash would, and returns when it is gone. What it
+// Stop kills the program, as a crash would, and returns when it is gone. What it
 // stored stays. Stopping a stopped one does nothing.
 func (p *Process) Stop() error {
 	p.mu.Lock()
@@ -68,7 +73,7 @@ func (p *Process) Stop() error {
 	return p.end()
 }
 
-// close stops the server for good.
+// close stops the program for good.
 func (p *Process) close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -76,7 +81,7 @@ func (p *Process) close() error {
 	return p.end()
 }
 
-// PID is the process ID, or 0 while the server is stopped.
+// PID is the process ID, or 0 while the program does not run.
 func (p *Process) PID() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -86,7 +91,7 @@ func (p *Process) PID() int {
 	return p.running.pid
 }
 
-// alive tells whether the process runs. It may also have ended by itself.
+// alive tells whether the program runs. It may also have ended by itself.
 func (p *Process) alive() bool {
 	if p.running == nil {
 		return false
@@ -99,15 +104,17 @@ func (p *Process) alive() bool {
 	}
 }
 
+func (p *Process) name() string { return filepath.Base(p.Path) }
+
 // spawn starts the program. The kernel kills the child when the thread that
 // made it ends, so that thread is held until the child is gone.
 func (p *Process) spawn() (*running, error) {
-	out, err := os.OpenFile(p.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	out, err := os.OpenFile(p.Log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(p.path, p.args...)
-	cmd.Stdout, cmd.Stderr = out, out
+	cmd := exec.Command(p.Path, p.Args...)
+	cmd.Env, cmd.Stdout, cmd.Stderr = p.Env, out, out
 	cmd.SysProcAttr = dieWithParent()
 	life := &running{done: make(chan struct{})}
 	started := make(chan error)
@@ -129,10 +136,13 @@ func (p *Process) spawn() (*running, error) {
 	return life, nil
 }
 
-// awaitReady asks until the server is ready, has ended or ctx is done.
+// awaitReady asks until the program is ready, has ended or ctx is done.
 func (p *Process) awaitReady(ctx context.Context) error {
+	if p.Ready == nil {
+		return nil
+	}
 	for {
-		err := p.ready(ctx)
+		err := p.Ready(ctx)
 		if err == nil {
 			return nil
 		}
@@ -163,15 +173,15 @@ func (p *Process) end() error {
 	<-p.running.done
 	p.running = nil
 	if err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("stopping %s: %w", p.name, err)
+		return fmt.Errorf("stopping %s: %w", p.name(), err)
 	}
 	return nil
 }
 
-// tail returns the end of the log, for an error that says why a server failed.
+// tail returns the end of the log, for an error that says why a program failed.
 func (p *Process) tail() []byte {
 	const size = 2000
-	log, _ := os.ReadFile(p.log)
+	log, _ := os.ReadFile(p.Log)
 	if len(log) > size {
 		log = log[len(log)-size:]
 	}

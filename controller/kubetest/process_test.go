@@ -104,10 +104,7 @@ func alive(pid int) bool {
 
 func shell(t *testing.T, script string, ready func(context.Context) error) *Process {
 	t.Helper()
-	if ready == nil {
-		ready = func(context.Context) error { return nil }
-	}
-	p := &Process{name: "shell", path: "/bin/sh", args: []string{"-c", script}, log: filepath.Join(t.TempDir(), "log"), ready: ready}
+	p := &Process{Path: "/bin/sh", Args: []string{"-c", script}, Log: filepath.Join(t.TempDir(), "log"), Ready: ready}
 	t.Cleanup(func() { _ = p.Stop() })
 	return p
 }

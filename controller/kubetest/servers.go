@@ -42,11 +42,10 @@ func (c *Cluster) prepare(config Config) error {
 	}
 	etcd := "http://127.0.0.1:" + etcdPort
 	c.Etcd = c.process("etcd", c.etcdFlags(etcd), nil)
-	c.Etcd.ready = serving(http.DefaultTransport, etcd+"/readyz")
+	c.Etcd.Ready = serving(http.DefaultTransport, etcd+"/readyz")
 	c.APIServer = c.process("kube-apiserver", c.apiServerFlags(etcd, apiPort), config.APIServer)
-	c.APIServer.ready = serving(transport, c.admin.Host+"/readyz")
+	c.APIServer.Ready = serving(transport, c.admin.Host+"/readyz")
 	c.ControllerManager = c.process("kube-controller-manager", c.controllerManagerFlags(), config.ControllerManager)
-	c.ControllerManager.ready = func(context.Context) error { return nil } // only its work shows
 	return nil
 }
 
@@ -114,7 +113,7 @@ func (c *Cluster) controllerManagerFlags() []string {
 }
 
 func (c *Cluster) process(name string, flags, further []string) *Process {
-	return &Process{name: name, path: c.Binary(name), args: slices.Concat(flags, further), log: c.path(name + ".log")}
+	return &Process{Path: c.Binary(name), Args: slices.Concat(flags, further), Log: c.path(name + ".log")}
 }
 
 // path names a file in the cluster's directory.

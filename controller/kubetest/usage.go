@@ -10,22 +10,23 @@ import (
 	"time"
 )
 
-// Usage is what a server has used since it was last started.
+// Usage is what a program has used since it was last started.
 type Usage struct {
 	CPU        time.Duration // user and system time, in steps of 10 ms
 	Memory     int64         // resident now, in bytes
 	PeakMemory int64         // the most that was ever resident, in bytes
 }
 
-// Usage reads the server's use of CPU and memory. It works on Linux only.
+// Usage reads what the program has used of CPU and memory, on Linux only. Those
+// that it started in turn are not counted.
 func (p *Process) Usage() (Usage, error) {
 	pid := p.PID()
 	if pid == 0 {
-		return Usage{}, fmt.Errorf("usage of %s: it is not running", p.name)
+		return Usage{}, fmt.Errorf("usage of %s: it is not running", p.name())
 	}
 	u, err := usage(pid)
 	if err != nil {
-		return Usage{}, fmt.Errorf("usage of %s: %w", p.name, err)
+		return Usage{}, fmt.Errorf("usage of %s: %w", p.name(), err)
 	}
 	return u, nil
 }
