@@ -1,6 +1,7 @@
 package kubetest_test
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -103,6 +104,7 @@ func TestOwnedObjectsAreCollected(t *testing.T) {
 }
 
 func TestNamespaceDeletionEnds(t *testing.T) {
+	t.Parallel() // the controller manager lets five seconds pass
 	c := kubetest.Shared(t)
 	ns := c.Namespace(t)
 	apply(t, c, ns, "{apiVersion: v1, kind: Secret, metadata: {name: a}}")
@@ -224,6 +226,33 @@ func TestUsageOfServers(t *testing.T) {
 		if used.CPU <= 0 || used.Memory < 10<<20 || used.PeakMemory < used.Memory {
 			t.Errorf("implausible usage %+v", used)
 		}
+	}
+}
+
+func TestClusterEndsWithItsContext(t *testing.T) {
+	kubetest.Require(t, "kube")
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	c, err := kubetest.Start(ctx, kubetest.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	eventually(t, "the API server ends", func() bool { return c.APIServer.PID() == 0 })
+	if err := c.Stop(); err != nil { // waits for what is still under way
+		t.Error(err)
+	}
+	for _, server := range []*kubetest.Process{c.Etcd, c.APIServer, c.ControllerManager} {
+		if server.PID() != 0 {
+			t.Errorf("%s runs on", server.Path)
+		}
+		if err := server.Start(t.Context()); err == nil {
+			t.Errorf("%s starts again", server.Path)
+		}
+	}
+	if _, err := os.Stat(c.Dir); !os.IsNotExist(err) {
+		t.Errorf("files are left: %v", err)
 	}
 }
 
