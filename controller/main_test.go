@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -112,19 +113,16 @@ func (o *output) String() string {
 func (s *system) run(args ...string) *process {
 	s.t.Helper()
 	p := s.start(args...)
-	s.eventually("the controller serves", func() bool {
-		p.findAddresses()
-		return p.http != "" && p.metrics != ""
-	})
+	s.eventually("the controller serves", p.serves)
 	return p
 }
 
 func (s *system) start(args ...string) *process {
 	s.t.Helper()
-	p := &process{t: s.t, log: &output{}, done: make(chan struct{})}
+	p := &process{t: s.t, log: &output{}, done: make(chan struct{}), metrics: s.freeAddress()}
 	p.cmd = exec.Command(filepath.Join(bin, "fuin-controller"), append([]string{
 		"--kubeconfig", s.kubeconfig, "--namespace", "fuin-system", "--key-size", "2048",
-		"--listen-addr", "127.0.0.1:0", "--listen-metrics-addr", "127.0.0.1:0", "--log-level", "DEBUG",
+		"--listen-addr", "127.0.0.1:0", "--listen-metrics-addr", p.metrics, "--log-level", "DEBUG",
 	}, args...)...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -164,26 +162,30 @@ func (p *process) kill() {
 	<-p.done
 }
 
-var (
-	servingLine = regexp.MustCompile(`msg=serving address=(\S+)`)
-	metricsLine = regexp.MustCompile(`Serving metrics server.*bindAddress=(\S+)`)
-)
+var servingLine = regexp.MustCompile(`msg=serving address=(\S+)`)
 
-func (p *process) findAddresses() {
-	said := p.log.String()
-	if m := servingLine.FindStringSubmatch(said); m != nil {
+func (p *process) serves() bool {
+	m := servingLine.FindStringSubmatch(p.log.String())
+	if m != nil {
 		p.http = "http://" + m[1]
 	}
-	if m := metricsLine.FindStringSubmatch(said); m != nil {
-		p.metrics = "http://" + m[1]
-	}
+	return m != nil
+}
+
+// freeAddress is one that nobody listens on, for what cannot choose itself.
+func (s *system) freeAddress() string {
+	s.t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	s.ok(err)
+	defer l.Close()
+	return l.Addr().String()
 }
 
 // metric sums the samples of a metric, all labels together.
 func (p *process) metric(name string) float64 {
 	p.t.Helper()
 	sum := 0.0
-	for line := range strings.Lines(p.get(p.metrics + "/metrics")) {
+	for line := range strings.Lines(p.get("http://" + p.metrics + "/metrics")) {
 		if rest, ok := strings.CutPrefix(line, name); ok && (rest[0] == '{' || rest[0] == ' ') {
 			value, err := strconv.ParseFloat(strings.TrimSpace(rest[strings.LastIndex(rest, " ")+1:]), 64)
 			if err != nil {

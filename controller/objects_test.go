@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"testing"
 	"time"
 
 	"fuin.dev/controller/api/bitnami"
@@ -171,3 +172,16 @@ func namedSealedSecret(namespace, name string) *unstructured.Unstructured {
 	return u
 }
 
+func clientKey(namespace, name string) client.ObjectKey {
+	return client.ObjectKey{Namespace: namespace, Name: name}
+}
+
+// statusTree is an object's status as unstructured content.
+func statusTree(t testing.TB, ss *bitnami.SealedSecret) map[string]any {
+	t.Helper()
+	tree, err := runtime.DefaultUnstructuredConverter.ToUnstructured(ss)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tree["status"].(map[string]any)
+}

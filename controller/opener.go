@@ -54,6 +54,9 @@ func (o *opener) Reconcile(ctx context.Context, req reconcile.Request) (reconcil
 	if err != nil {
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
+	if o.settled(full, secret) { // the cache had not seen our last status yet
+		return o.confirm(ctx, full, secret)
+	}
 	return o.report(ctx, full, o.process(ctx, full, secret))
 }
 

@@ -97,4 +97,3 @@ func statusDigest(s bitnami.SealedSecretStatus) string {
 	sum := sha256.Sum256(text)
 	return string(sum[:])
 }
-

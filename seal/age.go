@@ -118,7 +118,7 @@ func (o Opener) openAge(sealed []byte) ([]byte, *keys.Identity, error) {
 	case t.refused != nil:
 		return nil, nil, t.refused
 	case t.opened == nil && errors.Is(err, age.ErrIncorrectIdentity):
-		return nil, nil, fmt.Errorf("%w: it was sealed for other recipients", ErrNoKey)
+		return nil, nil, fmt.Errorf("%w: it was sealed for other recipients, or altered since", ErrNoKey)
 	case err != nil:
 		return nil, nil, errAltered // age's own message describes the header
 	}
