@@ -10,6 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"fuin.dev/render"
 	"fuin.dev/seal"
 	"github.com/spf13/cobra"
 )
@@ -28,7 +29,8 @@ func newOpen(u *ui) *cobra.Command {
 		Short: "Open SealedSecrets with a private key, offline",
 		Long: `Open SealedSecrets: print the Secrets that the cluster would make of them.
 Needs a private key and no cluster. A PATH is a file, a directory, or - for
-standard input; other objects are passed through.
+standard input; other objects are passed through. Templates of a SealedSecret
+are run in the sandbox, the program fuin-render beside fuin.
 
 The result is plain text: keep it out of Git. --out makes a file that only you
 can read.`,
@@ -57,9 +59,9 @@ func (f *openFlags) run(ctx context.Context, u *ui, args []string) error {
 	if opener.Identities, err = f.keys.load(ctx, u); err != nil {
 		return err
 	}
-	sandbox := newSandbox()
-	defer sandbox.close()
-	opener.Render = sandbox.render
+	sandbox := render.NewPool(render.Config{}) // starts nothing until an object has templates
+	defer sandbox.Close()
+	opener.Render = sandbox.Render
 
 	format := f.output.formatFor(len(inputs))
 	if f.key != "" {

@@ -60,11 +60,11 @@ func (f *recipientFlags) load(ctx context.Context, u *ui) ([]*keys.Recipient, er
 func (f *recipientFlags) one(ctx context.Context, u *ui, flag, spec, entry string) ([]*keys.Recipient, error) {
 	data, name, err := f.fetch(ctx, u, spec, entry)
 	if err != nil {
-		return nil, nameError(flag, err)
+		return nil, &named{flag, err}
 	}
 	rs, err := keys.ParseRecipients(data, u.now())
 	if err != nil {
-		return nil, &named{strings.TrimSpace(flag + " " + name), err}
+		return nil, &named{flag, &named{name, err}}
 	}
 	return rs, nil
 }
@@ -74,7 +74,7 @@ func (f *recipientFlags) fetch(ctx context.Context, u *ui, spec, entry string) (
 	contextName, isCluster := clusterSpec(spec)
 	switch {
 	case strings.HasPrefix(spec, "age1") && !strings.ContainsAny(spec, "/."):
-		return []byte(spec), "", nil
+		return []byte(spec), "age1…", nil
 	case isCluster:
 		data, err = f.fromCluster(ctx, u, contextName, entry)
 		return data, spec, err

@@ -12,6 +12,7 @@ import (
 	"unicode"
 
 	"fuin.dev/keys"
+	"fuin.dev/render"
 	"fuin.dev/seal"
 	"golang.org/x/term"
 )
@@ -154,8 +155,11 @@ func hintOf(err error) string {
 			}
 		}
 	}
-	if err == seal.ErrNoKey {
+	switch err {
+	case seal.ErrNoKey:
 		return "give the key of its cluster with -i; fuin inspect names the keys it was sealed with"
+	case render.ErrUnavailable:
+		return "templates are run by the program fuin-render; install it beside fuin, of the same release"
 	}
 	return ""
 }

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// web is what of the network the scripts meet: a plain server for URLs, a TLS
+// server that answers as API servers do in several states, and two addresses
+// where nothing answers. cluster_test.go asks a real API server.
+type web struct {
+	plain, tls *httptest.Server
+	dead       string       // nobody listens
+	silent     net.Listener // accepts and says nothing
+}
+
+func newWeb(t *testing.T) *web {
+	t.Helper()
+	files, err := testKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &web{plain: httptest.NewServer(urlHandler(files)), tls: httptest.NewTLSServer(apiHandler(files))}
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.dead = "https://" + closed.Addr().String()
+	closed.Close()
+	if w.silent, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		w.plain.Close()
+		w.tls.Close()
+		w.silent.Close()
+	})
+	return w
+}
+
+// setup gives a script its URL and a kubeconfig with a context for each state.
+func (w *web) setup(env *testscript.Env) error {
+	env.Setenv("URL", w.plain.URL)
+	config := map[string]any{"apiVersion": "v1", "kind": "Config", "current-context": "fuin"}
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: w.tls.Certificate().Raw})
+	var clusters, contexts []any
+	add := func(name string, cluster map[string]any) {
+		clusters = append(clusters, map[string]any{"name": name, "cluster": cluster})
+		contexts = append(contexts, map[string]any{"name": name, "context": map[string]any{"cluster": name, "user": "dev"}})
+	}
+	for _, name := range []string{"fuin", "peer", "bare", "denied"} {
+		add(name, map[string]any{"server": w.tls.URL + "/" + name, "certificate-authority-data": ca})
+	}
+	add("untrusted", map[string]any{"server": w.tls.URL + "/fuin"})
+	add("dead", map[string]any{"server": w.dead})
+	add("silent", map[string]any{"server": "https://" + w.silent.Addr().String()})
+	config["clusters"], config["contexts"] = clusters, contexts
+	config["users"] = []any{map[string]any{"name": "dev", "user": map[string]any{"token": "dev-token"}}}
+	data, err := json.Marshal(config)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(env.WorkDir, "kubeconfig"), data, 0o600)
+}
+
+func urlHandler(files map[string][]byte) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/keys/{name}", func(w http.ResponseWriter, r *http.Request) { w.Write(files[r.PathValue("name")]) })
+	mux.HandleFunc("/moved", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/keys/hybrid.pub", http.StatusFound) })
+	mux.HandleFunc("/elsewhere", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "ftp://127.0.0.1/key", http.StatusFound)
+	})
+	mux.HandleFunc("/large", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, strings.Repeat("#\n", maxAnswer)) })
+	return mux
+}
+
+// apiHandler answers for four clusters: with fuin-controller, with Sealed
+// Secrets, with neither, and one that forbids everything.
+func apiHandler(files map[string][]byte) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/fuin/api/v1/namespaces/fuin-system/configmaps/fuin-public-keys", func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer dev-token" {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+		json.NewEncoder(w).Encode(map[string]any{"data": map[string]string{
+			entryCert: string(files["rsa.pem"]), entryRecipients: string(files["hybrid.pub"]),
+		}})
+	})
+	const services = "/peer/api/v1/namespaces/kube-system/services/"
+	mux.HandleFunc(services+peerName, func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"spec": {"ports": [{"name": "http", "port": 8080}]}}`)
+	})
+	mux.HandleFunc(services+"http:"+peerName+":http/proxy/v1/cert.pem", func(w http.ResponseWriter, _ *http.Request) {
+		w.Write(files["rsa.pem"])
+	})
+	mux.HandleFunc("/denied/", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })
+	return mux
+}
