@@ -51,14 +51,20 @@ func (f *sealFlags) sealFiles(ctx context.Context, u *ui, sealer *seal.Sealer) e
 	return f.output.write(u, result.Out, modePublic)
 }
 
-// addFile reads [KEY=]PATH.
-func (s *plainSecret) addFile(ctx context.Context, u *ui, spec string) error {
+// splitSpec takes [KEY=]PATH apart; the default key is the name of the file.
+func splitSpec(spec string) (key, path string) {
 	key, path, hasKey := strings.Cut(spec, "=")
 	if !hasKey {
-		path, key = spec, filepath.Base(spec)
+		return filepath.Base(spec), spec
 	}
+	return key, path
+}
+
+// addFile reads [KEY=]PATH.
+func (s *plainSecret) addFile(ctx context.Context, u *ui, spec string) error {
+	key, path := splitSpec(spec)
 	switch {
-	case path == "-" && !hasKey:
+	case spec == "-":
 		return misuse("give --from-file KEY=-", "standard input has no name that could be the key")
 	case path == "":
 		return misuse("give --from-file KEY=PATH", "--from-file %.80q names no file", spec)
@@ -73,7 +79,7 @@ func (s *plainSecret) addFile(ctx context.Context, u *ui, spec string) error {
 		return err
 	}
 	if len(data) > seal.MaxValue {
-		return fail("a Secret holds 1 MiB in all", "%s: larger than a value can be", path)
+		return failAt(path, "a Secret holds 1 MiB in all", "larger than a value can be")
 	}
 	s.Data[key] = data
 	return nil

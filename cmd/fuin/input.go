@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -146,7 +147,7 @@ func readFile(ctx context.Context, path string, limit int64) ([]byte, error) {
 		return nil, fileError(path, err)
 	}
 	if info.IsDir() {
-		return nil, fail("name a file", "%s: a directory", path)
+		return nil, failAt(path, "name a file", "a directory")
 	}
 	open := func() ([]byte, error) {
 		f, err := os.Open(path)
@@ -168,12 +169,22 @@ func readFile(ctx context.Context, path string, limit int64) ([]byte, error) {
 	return data, nil
 }
 
+// oneStdin refuses to read standard input for two things.
+func oneStdin(names ...string) error {
+	count := 0
+	for _, name := range names {
+		if name == "-" {
+			count++
+		}
+	}
+	if count > 1 {
+		return misuse("give all but one of them as files", "standard input is named twice")
+	}
+	return nil
+}
+
 // readStdin reads all of standard input, once; what says what is expected.
 func (u *ui) readStdin(ctx context.Context, what string, limit int64) ([]byte, error) {
-	if u.stdinTaken {
-		return nil, misuse("give all but one of them as files", "standard input is named twice")
-	}
-	u.stdinTaken = true
 	if u.isTerminal(u.stdin) {
 		u.note("reading %s from standard input; end with ctrl-d", what)
 	}
@@ -225,6 +236,11 @@ func fileError(path string, err error) error {
 		hint = "run it as a user who has access, or change the permissions"
 	}
 	return &fault{err: &named{path, err}, hint: hint, code: codeOfFile(err)}
+}
+
+// failAt is an error about a file that is none of the system's.
+func failAt(path, hint, format string, args ...any) error {
+	return &fault{err: &named{path, fmt.Errorf(format, args...)}, hint: hint, code: exitError}
 }
 
 // codeOfFile leaves the exit code of an interrupted read to the interruption.

@@ -84,7 +84,7 @@ func printInspections(w io.Writer, all []inspection, format string) error {
 
 // The widths of the table, in columns.
 const (
-	keyColumn       = 34
+	keyColumn       = 33
 	encodingColumn  = 9
 	recipientColumn = 26
 )
@@ -107,7 +107,7 @@ func (in inspection) print(w io.Writer) error {
 		}
 	}
 	if len(in.Values) > 0 {
-		fmt.Fprintf(&b, "  %-*s %-*s%-*s%9s\n", keyColumn, "KEY", encodingColumn, "ENCODING", recipientColumn, "RECIPIENTS", "SIZE")
+		fmt.Fprintf(&b, "  %-*s %-*s%-*s%8s\n", keyColumn, "KEY", encodingColumn, "ENCODING", recipientColumn, "RECIPIENTS", "SIZE")
 	}
 	for _, v := range in.Values {
 		b.WriteString(valueLine(v))
@@ -121,7 +121,7 @@ func valueLine(v seal.KeyInfo) string {
 	if v.Error != "" {
 		return fmt.Sprintf("  %-*s %s\n", keyColumn, key, shorten("invalid: "+v.Error, helpWidth-keyColumn-3))
 	}
-	return fmt.Sprintf("  %-*s %-*s%-*s%9s\n", keyColumn, key, encodingColumn, v.Encoding,
+	return fmt.Sprintf("  %-*s %-*s%-*s%8s\n", keyColumn, key, encodingColumn, v.Encoding,
 		recipientColumn, shorten(recipientText(v.ValueInfo), recipientColumn-1), size(v.Size))
 }
 

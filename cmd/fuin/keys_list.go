@@ -43,6 +43,9 @@ printed. The formats:
   fuin keys list -o public cluster:staging > keys/staging.txt`,
 		Args: needArgs("a file of keys, - or cluster", 0),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := oneStdin(args...); err != nil {
+				return err
+			}
 			all, err := listKeys(cmd.Context(), u, &cluster, args)
 			if err != nil {
 				return err

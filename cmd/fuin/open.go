@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -51,6 +52,9 @@ can read.`,
 }
 
 func (f *openFlags) run(ctx context.Context, u *ui, args []string) error {
+	if err := oneStdin(slices.Concat(args, f.keys.files)...); err != nil {
+		return err
+	}
 	inputs, err := u.inputs(args)
 	if err != nil {
 		return err
@@ -93,10 +97,10 @@ func (f *openFlags) printValue(u *ui, done []outcome) error {
 	}
 	value, ok := data[f.key]
 	if !ok {
-		return fail("fuin inspect lists its keys", "%s: %s has no key %q", done[0].name(), result.Objects[0], f.key)
+		return failAt(done[0].name(), "fuin inspect lists its keys", "%s has no key %q", result.Objects[0], f.key)
 	}
 	if f.output.file == "" && u.isTerminal(u.stdout) && isBinary(value) {
-		return fail("write it to a file: --out FILE, or > FILE", "%s: the value of key %q is binary, and this is a terminal", done[0].name(), f.key)
+		return failAt(done[0].name(), "write it to a file: --out FILE, or > FILE", "the value of key %q is binary, and this is a terminal", f.key)
 	}
 	return f.output.write(u, value, modePrivate)
 }

@@ -46,10 +46,10 @@ func writeFile(path string, data []byte, mode fs.FileMode) error {
 	if err != nil {
 		return err
 	}
-	if info != nil && !info.Mode().IsRegular() { // such as /dev/stdout
-		if info.IsDir() {
-			return fail("name a file", "%s: a directory", path)
-		}
+	if info != nil && info.IsDir() {
+		return failAt(path, "name a file", "a directory")
+	}
+	if info != nil && !info.Mode().IsRegular() {
 		return fileErrorOrNil(path, os.WriteFile(target, data, mode))
 	}
 	if info != nil && mode != modePrivate {
@@ -65,7 +65,7 @@ func rewriteFile(path string, data []byte) error {
 		return err
 	}
 	if info == nil || !info.Mode().IsRegular() {
-		return fail("write to --out FILE instead", "%s: no regular file, which --in-place needs", path)
+		return failAt(path, "write to --out FILE instead", "no regular file, which --in-place needs")
 	}
 	return replace(path, target, info, data, info.Mode().Perm())
 }
@@ -76,13 +76,19 @@ func resolve(path string) (target string, info fs.FileInfo, err error) {
 	if err := refusePrivate(path); err != nil {
 		return "", nil, err
 	}
-	target, err = filepath.EvalSymlinks(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	info, err = os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if _, err := os.Lstat(path); err == nil {
+			return "", nil, failAt(path, "remove the link", "a symbolic link to nothing")
+		}
 		return path, nil, nil
-	} else if err != nil {
+	case err != nil:
 		return "", nil, fileError(path, err)
+	case !info.Mode().IsRegular():
+		return path, info, nil // such as /dev/stdout, whose target may have no name
 	}
-	if info, err = os.Stat(target); err != nil {
+	if target, err = filepath.EvalSymlinks(path); err != nil {
 		return "", nil, fileError(path, err)
 	}
 	return target, info, nil
@@ -114,7 +120,7 @@ func checkWritable(path, target string, old fs.FileInfo) error {
 		err = f.Close()
 	}
 	if errors.Is(err, fs.ErrPermission) || err == nil && old.Mode().Perm()&0o222 == 0 {
-		return fail("make it writable (chmod u+w), or write to another file with --out", "%s: read-only", path)
+		return failAt(path, "make it writable (chmod u+w), or write to another file with --out", "read-only")
 	}
 	return fileErrorOrNil(path, err)
 }
@@ -125,10 +131,10 @@ func writeTemp(path, target string, old fs.FileInfo, data []byte, mode fs.FileMo
 	f, err := os.CreateTemp(dir, "."+filepath.Base(target)+".fuin-*")
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return "", fail("a new file is written beside the old one; write elsewhere with --out FILE, or to standard output",
-			"%s: its directory %s is not writable", path, dir)
+		return "", failAt(path, "a new file is written beside the old one; write elsewhere with --out FILE, or to standard output",
+			"its directory %s is not writable", dir)
 	case errors.Is(err, fs.ErrNotExist):
-		return "", fail("make the directory first", "%s: there is no directory %s", path, dir)
+		return "", failAt(path, "make the directory first", "there is no directory %s", dir)
 	case err != nil:
 		return "", fileError(path, err)
 	}
@@ -175,7 +181,7 @@ func createPrivate(path string, data []byte) error {
 }
 
 func existing(path string) error {
-	return fail("choose another name: a lost private key cannot be made again", "%s: exists already", path)
+	return failAt(path, "choose another name: a lost private key cannot be made again", "exists already")
 }
 
 func fileErrorOrNil(path string, err error) error {

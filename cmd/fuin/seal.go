@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"slices"
 
 	"fuin.dev/seal"
 	"github.com/spf13/cobra"
@@ -70,20 +71,16 @@ func (f *sealFlags) check(cmd *cobra.Command, args []string) error {
 		return misuse("give one of them", "--in-place and --out exclude each other")
 	case f.inPlace && f.output.format.value != "":
 		return misuse("leave -o out", "--in-place keeps the format of each file")
-	}
-	return f.checkStdin(args)
-}
-
-func (f *sealFlags) checkStdin(args []string) error {
-	for _, arg := range args {
-		if f.inPlace && arg == "-" {
-			return misuse("leave --in-place out", "standard input cannot be written in place")
-		}
+	case f.inPlace && slices.Contains(args, "-"):
+		return misuse("leave --in-place out", "standard input cannot be written in place")
 	}
 	return nil
 }
 
 func (f *sealFlags) run(ctx context.Context, u *ui, args []string) error {
+	if err := oneStdin(f.sources(args)...); err != nil {
+		return err
+	}
 	inputs, err := u.inputs(args)
 	if err != nil {
 		return err
@@ -104,6 +101,16 @@ func (f *sealFlags) run(ctx context.Context, u *ui, args []string) error {
 		return f.sealFiles(ctx, u, sealer)
 	}
 	return f.sealManifests(ctx, u, sealer, inputs)
+}
+
+// sources are all names of files to read.
+func (f *sealFlags) sources(args []string) []string {
+	all := slices.Concat(args, f.keys.recipients, []string{f.keys.cert})
+	for _, spec := range f.fromFile {
+		_, path := splitSpec(spec)
+		all = append(all, path)
+	}
+	return all
 }
 
 func (f *sealFlags) sealManifests(ctx context.Context, u *ui, sealer *seal.Sealer, inputs []input) error {

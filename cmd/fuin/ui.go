@@ -36,8 +36,6 @@ type ui struct {
 	isTerminal func(stream any) bool
 	getenv     func(string) string
 	now        func() time.Time
-
-	stdinTaken bool
 }
 
 func newUI() *ui {

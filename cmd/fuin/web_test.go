@@ -76,7 +76,9 @@ func (w *web) setup(env *testscript.Env) error {
 func urlHandler(files map[string][]byte) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/keys/{name}", func(w http.ResponseWriter, r *http.Request) { w.Write(files[r.PathValue("name")]) })
-	mux.HandleFunc("/moved", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/keys/hybrid.pub", http.StatusFound) })
+	mux.HandleFunc("/moved", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "/keys/hybrid.pub", http.StatusFound)
+	})
 	mux.HandleFunc("/elsewhere", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "ftp://127.0.0.1/key", http.StatusFound)
 	})
