@@ -38,6 +38,17 @@ func refuseAt(line int, hint, format string, args ...any) error {
 	return &Error{Line: line, Reason: fmt.Sprintf(format, args...), hint: hint}
 }
 
+// about adds the line and the object to an error that names none.
+func about(line int, object string, err error) error {
+	var e *Error
+	if errors.As(err, &e) && e.Line == 0 {
+		full := *e
+		full.Line, full.Reason = line, object+e.Reason
+		return &full
+	}
+	return err
+}
+
 // An ObjectError tells which keys of a SealedSecret did not open, and why.
 type ObjectError struct {
 	Namespace, Name string

@@ -86,7 +86,7 @@ func (p Place) label() []byte {
 // for others when they are written in one line.
 func (p Place) check() error {
 	if p.Scope != ClusterWide && !isName(p.Namespace) {
-		return missing("namespace", p.Namespace, "add metadata.namespace, or give -n NAMESPACE")
+		return missing("namespace", p.Namespace, "add metadata.namespace, or give -n NAMESPACE, or use --scope cluster-wide")
 	}
 	if p.Scope == Strict && !isName(p.Name) {
 		return missing("name", p.Name, "add metadata.name, or give --name NAME")

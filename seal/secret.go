@@ -2,6 +2,7 @@ package seal
 
 import (
 	"encoding/base64"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -92,14 +93,9 @@ func (src *source) checkPlace() error {
 		}
 	}
 	if !isName(src.name) {
-		e := missing("name", src.name, "add metadata.name, or give --name NAME").(*Error)
-		return refuseAt(line, e.hint, "%s", e.Reason)
+		return about(line, "", missing("name", src.name, "add metadata.name, or give --name NAME"))
 	}
-	if err := (Place{src.scope, src.namespace, src.name, "k"}).check(); err != nil {
-		e := err.(*Error)
-		return refuseAt(line, e.hint, "Secret %q: %s", src.name, e.Reason)
-	}
-	return nil
+	return about(line, fmt.Sprintf("Secret %q: ", src.name), Place{src.scope, src.namespace, src.name, "k"}.check())
 }
 
 func (src *source) readItems(allowEmpty bool) error {
