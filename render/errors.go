@@ -34,6 +34,7 @@ type Reason string
 // The reasons. Each will hold until the template or its inputs change.
 const (
 	DoesNotParse   Reason = "does not parse"
+	NoFunction     Reason = "calls a function that does not exist here"
 	Failed         Reason = "failed"
 	OutputTooLarge Reason = "wrote more than a Secret may hold, 1 MiB"
 	InputTooLarge  Reason = "and inputs are too many or too large for one call" // of no single key
@@ -44,12 +45,13 @@ const (
 )
 
 // A TemplateError says which template is at fault and why. It holds nothing
-// of values, and of the text at most the name of a function.
+// of values and of the text, but for well-known names of functions.
 type TemplateError struct {
 	Key    string // of the template; "" for InputTooLarge
 	Reason Reason
 	Line   int // of its text, from 1; 0 is unknown
-	// Function is the name of an unknown function, for DoesNotParse.
+	// Function is the name for NoFunction, if it exists elsewhere: sprig's env,
+	// Helm's include. Another name may be a literal without its quotes.
 	Function string
 }
 
@@ -63,7 +65,7 @@ func (e *TemplateError) Error() string {
 		fmt.Fprintf(&b, " at line %d", e.Line)
 	}
 	if e.Function != "" {
-		fmt.Fprintf(&b, ": there is no function %q", e.Function)
+		fmt.Fprintf(&b, ": %s", e.Function)
 	}
 	return b.String()
 }

@@ -117,7 +117,7 @@ func (c *child) diagnose(err error) error {
 	}
 	select {
 	case <-c.exited:
-	case <-time.After(time.Second):
+	case <-time.After(2 * time.Second):
 		return &ended{cause: garbled} // it closed its output, or us out
 	}
 	switch {

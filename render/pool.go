@@ -86,9 +86,11 @@ func NewPool(config Config) *Pool {
 
 // Sandbox tells what confines a child on this machine.
 type Sandbox struct {
-	// Landlock is the version of the kernel's Landlock ABI that closes files
-	// and the network to a child, or 0 where the kernel has none.
+	// Landlock is the version of the kernel's Landlock ABI that closes all
+	// files to a child, or 0 where the kernel has none.
 	Landlock int
+	// Seccomp tells that a child cannot make a socket or start a program.
+	Seccomp bool
 }
 
 // Check starts a child, if none runs, and tells what confines it. Its error
@@ -99,7 +101,7 @@ func (p *Pool) Check(ctx context.Context) (Sandbox, error) {
 		hello = c.hello
 		return nil
 	})
-	return Sandbox{Landlock: hello.Landlock}, err
+	return Sandbox{hello.Landlock, hello.Seccomp}, err
 }
 
 // Close ends all children and waits until they are gone. Calls that are

@@ -104,9 +104,10 @@ func (j *templateJob) receive(next func(any) error) error {
 }
 
 var reasons = map[wire.Class]Reason{
-	wire.Parse:   DoesNotParse,
-	wire.Execute: Failed,
-	wire.Output:  OutputTooLarge,
+	wire.Parse:     DoesNotParse,
+	wire.Undefined: NoFunction,
+	wire.Execute:   Failed,
+	wire.Output:    OutputTooLarge,
 }
 
 // believable holds a failure to its promise: known words, a number, and an

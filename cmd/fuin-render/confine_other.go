@@ -2,6 +2,8 @@
 
 package main
 
+import "fuin.dev/render/wire"
+
 // confine has nothing to offer outside Linux: there a template is held back
 // by what its functions can do, by time and by the bounds on its output.
-func confine() int { return 0 }
+func confine() wire.Hello { return wire.Hello{Protocol: wire.Protocol} }

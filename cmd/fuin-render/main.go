@@ -32,10 +32,14 @@ func main() {
 }
 
 func serve(in io.Reader, out io.Writer) error {
-	hello := wire.Hello{Protocol: wire.Protocol, Landlock: confine()}
-	if err := wire.Write(out, hello); err != nil {
+	if err := wire.Write(out, confine()); err != nil {
 		return err
 	}
+	return requests(in, out)
+}
+
+// requests answers one request after the other.
+func requests(in io.Reader, out io.Writer) error {
 	buffered := bufio.NewReader(in)
 	for {
 		var req wire.Request

@@ -48,7 +48,7 @@ func render(t wire.Template, inputs map[string]string, limit int) (result wire.R
 			result = wire.Rendered{Failure: &wire.Failure{Class: wire.Execute}}
 		}
 	}()
-	tmpl, err := template.New(t.Key).Funcs(functions).Parse(string(t.Text))
+	tmpl, err := template.New(t.Key).Funcs(namedIn(string(t.Text))).Parse(string(t.Text))
 	if err != nil {
 		return wire.Rendered{Failure: parseFailure(t, err)}
 	}

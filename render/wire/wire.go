@@ -31,6 +31,8 @@ type Hello struct {
 	// Landlock is the ABI version of the Landlock rules that are in force,
 	// or 0 where there are none.
 	Landlock int `json:"landlock"`
+	// Seccomp tells that new sockets and programs are refused.
+	Seccomp bool `json:"seccomp"`
 }
 
 // Request asks for one piece of work: exactly one of its pointers is set.
@@ -83,9 +85,10 @@ type Class string
 
 // The classes of failures.
 const (
-	Parse   Class = "parse"   // the text is not a template
-	Execute Class = "execute" // the template failed while it ran
-	Output  Class = "output"  // more than MaxOutput
+	Parse     Class = "parse"     // the text is not a template
+	Undefined Class = "undefined" // it calls a function that does not exist
+	Execute   Class = "execute"   // it failed while it ran
+	Output    Class = "output"    // it wrote more than MaxOutput
 )
 
 // Failure says why and where a template failed, and nothing else: what a
@@ -94,7 +97,7 @@ type Failure struct {
 	Class Class `json:"class"`
 	// Line counts from 1; 0 is unknown.
 	Line int `json:"line,omitempty"`
-	// Function is the name of a function that does not exist, an identifier
-	// of the template's text.
+	// Function is the name of the function that does not exist, if it is one
+	// that exists elsewhere.
 	Function string `json:"function,omitempty"`
 }
