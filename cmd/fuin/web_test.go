@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -30,7 +32,9 @@ func newWeb(t *testing.T) *web {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &web{plain: httptest.NewServer(urlHandler(files)), tls: httptest.NewTLSServer(apiHandler(files))}
+	w := &web{plain: httptest.NewServer(urlHandler(files)), tls: httptest.NewUnstartedServer(apiHandler(files))}
+	w.tls.Config.ErrorLog = log.New(io.Discard, "", 0) // one client does not trust it
+	w.tls.StartTLS()
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
