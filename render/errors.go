@@ -23,7 +23,7 @@ var (
 func unavailable(doing string, err error) error {
 	var e *ended
 	if errors.As(err, &e) {
-		return fmt.Errorf("%w: %s: %v", ErrUnavailable, doing, e)
+		return fmt.Errorf("%w: %s: %s", ErrUnavailable, doing, e.Error())
 	}
 	return err
 }

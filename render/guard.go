@@ -21,7 +21,7 @@ const (
 	tooLarge cause = "it used too much memory"
 	tooDeep  cause = "it recursed too deeply"
 	crashed  cause = "it crashed"
-	killed   cause = "something else ended it"
+	killed   cause = "it ended before it answered"
 	garbled  cause = "what it answers is no answer"
 )
 
