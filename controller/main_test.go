@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"fuin.dev/controller/kubetest"
+	"github.com/go-logr/logr"
+	ctrl "sigs.k8s.io/controller-runtime"
 )
 
 // bin holds the programs under test, built once.
@@ -33,6 +35,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	bin = dir
+	ctrl.SetLogger(logr.Discard())
 	kubetest.Main(m)
 }
 

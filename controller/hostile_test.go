@@ -1,0 +1,164 @@
+package controller_test
+
+import (
+	"encoding/base64"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"fuin.dev/controller/api/bitnami"
+	"fuin.dev/controller/kubetest"
+	"fuin.dev/keys"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// others proves that nothing else was disturbed: a fresh object opens.
+func (s *system) others(ns string) {
+	s.t.Helper()
+	s.apply(s.seal(secret(ns, "other", "k", "v"), false))
+	s.opens(ns, "other", "k", "v")
+}
+
+func TestGarbageIsReported(t *testing.T) {
+	s, ns := shared(t)
+	for name, change := range map[string]func(m map[string]any){
+		"no-values": func(m map[string]any) { at(m, "hunter2", "spec", "encryptedData", "k") },
+		"bad-key":   func(m map[string]any) { at(m, "AgB=", "spec", "encryptedData", "no/key of a Secret") },
+		"both": func(m map[string]any) {
+			at(m, base64.StdEncoding.EncodeToString([]byte(strings.Repeat("x", 600))), "spec", "data")
+		},
+		"metadata": func(m map[string]any) {
+			at(m, map[string]any{"creationTimestamp": "yesterday", "ownerReferences": "x", "managedFields": 3}, "spec", "template", "metadata")
+			at(m, "AgB=", "spec", "encryptedData", "k")
+		},
+	} {
+		s.apply(s.edit(s.seal(secret(ns, name, "k", "v"), true), change))
+		s.says(ns, name, bitnami.Stalled, corev1.ConditionTrue, "")
+		if s.secretOf(ns, name) != nil {
+			t.Errorf("%s: a Secret was made", name)
+		}
+	}
+	s.others(ns)
+}
+
+func TestEmptyObjectMakesAnEmptySecret(t *testing.T) {
+	s, ns := shared(t)
+	s.apply(s.edit(s.seal(secret(ns, "empty", "k", "v"), true), func(m map[string]any) {
+		at(m, map[string]any{}, "spec", "encryptedData")
+	}))
+	s.says(ns, "empty", bitnami.Ready, corev1.ConditionTrue, "")
+	if made := s.secretOf(ns, "empty"); made == nil || len(made.Data) != 0 {
+		t.Errorf("made %v", made)
+	}
+}
+
+func TestTemplateThatNeverEnds(t *testing.T) {
+	s, ns := shared(t)
+	endless := s.edit(s.seal(secret(ns, "endless", "k", "v"), true), func(m map[string]any) {
+		at(m, map[string]any{"t": "{{ range 100000000000 }}{{ end }}"}, "spec", "template", "data")
+	})
+	s.apply(endless)
+	s.others(ns)
+	s.says(ns, "endless", bitnami.Ready, corev1.ConditionFalse, `template "t" did not finish in time`)
+	s.rests(ns, "endless")
+}
+
+func TestMalformedKeySecretIsReported(t *testing.T) {
+	s := newSystem(t, kubetest.Shared(t))
+	p := s.run()
+	ns := s.Namespace(t)
+	bad := namedSecret("fuin-system", "malformed-key")
+	bad.Labels = map[string]string{keys.LabelRSA: "active"}
+	bad.Data = map[string][]byte{"tls.key": []byte("hunter2"), "tls.crt": []byte("x")}
+	s.ok(s.Client().Create(t.Context(), bad))
+	t.Cleanup(func() { _ = s.Client().Delete(t.Context(), bad) })
+	s.eventually("it is logged", func() bool { return strings.Contains(p.log.String(), "passing over a key Secret") })
+	s.others(ns)
+	p.stop()
+	s.run() // nor does it keep a controller from starting
+	s.apply(s.seal(secret(ns, "another", "k", "v"), true))
+	s.opens(ns, "another", "k", "v")
+	s.ok(s.Client().Delete(t.Context(), bad))
+}
+
+func TestSealedSecretMakesNoKey(t *testing.T) {
+	s, _ := shared(t)
+	const ns = "fuin-system"
+	mine, err := keys.Generate(keys.Hybrid, time.Now(), 0, "")
+	s.ok(err)
+	key := mine.Secret(ns, "planted")
+	for name, change := range map[string]func(m map[string]any){
+		"by-label": func(m map[string]any) {
+			at(m, map[string]any{keys.LabelAge: "active"}, "spec", "template", "metadata", "labels")
+		},
+		"by-type": func(m map[string]any) { at(m, keys.TypeAge, "spec", "template", "type") },
+		"no-owner": func(m map[string]any) {
+			at(m, map[string]any{keys.LabelRSA: "active"}, "spec", "template", "metadata", "labels")
+			at(m, map[string]any{skipOwner: "true"}, "spec", "template", "metadata", "annotations")
+		},
+	} {
+		s.apply(s.edit(s.seal(secret(ns, name, "identity", string(key.Data["identity"])), true), change))
+		s.says(ns, name, bitnami.Ready, corev1.ConditionFalse, "makes no key of the cluster")
+		s.ok(s.Client().Delete(t.Context(), namedSealedSecret(ns, name)))
+	}
+}
+
+func TestRevokedKeyOpensNothingMore(t *testing.T) {
+	s := newSystem(t, kubetest.New(t, kubetest.Config{}))
+	s.run()
+	ns := s.Namespace(t)
+	s.apply(s.seal(secret(ns, "old", "k", "v"), true))
+	s.opens(ns, "old", "k", "v")
+	s.rests(ns, "old")
+	var list corev1.SecretList
+	s.ok(s.Client().List(t.Context(), &list))
+	var key *corev1.Secret
+	for i := range list.Items {
+		if list.Items[i].Type == keys.TypeAge {
+			key = &list.Items[i]
+		}
+	}
+	s.patch(key, `{"metadata":{"labels":{"`+keys.LabelAge+`":"revoked"}}}`)
+	s.says(ns, "old", bitnami.Ready, corev1.ConditionFalse, "no key opens it")
+	if made := s.secretOf(ns, "old"); made == nil || string(made.Data["k"]) != "v" {
+		t.Error("the Secret of a revoked key is gone")
+	}
+	s.patch(key, `{"metadata":{"labels":{"`+keys.LabelAge+`":"active"}}}`) // restored
+	s.says(ns, "old", bitnami.Ready, corev1.ConditionTrue, "")
+}
+
+// TestDeletionsThatNobodyWatched deletes a Secret and a SealedSecret while the controller cannot
+// watch, and restarts the API server, so that the watches begin anew and the
+// deletions come as tombstones.
+func TestDeletionsThatNobodyWatched(t *testing.T) {
+	s := newSystem(t, kubetest.New(t, kubetest.Config{}))
+	p := s.run()
+	ns := s.Namespace(t)
+	for _, name := range []string{"loses-secret", "goes"} {
+		s.apply(s.seal(secret(ns, name, "k", "v"), true))
+		s.opens(ns, name, "k", "v")
+		s.rests(ns, name)
+	}
+	s.ok(p.cmd.Process.Signal(syscall.SIGSTOP))
+	s.ok(s.Client().Delete(t.Context(), namedSecret(ns, "loses-secret")))
+	s.ok(s.Client().Delete(t.Context(), namedSealedSecret(ns, "goes")))
+	s.ok(s.APIServer.Stop())
+	s.ok(s.APIServer.Start(t.Context()))
+	s.ok(p.cmd.Process.Signal(syscall.SIGCONT))
+	s.opens(ns, "loses-secret", "k", "v")
+	s.eventually("the Secret of the one that went is collected", func() bool { return s.secretOf(ns, "goes") == nil })
+	s.others(ns)
+}
+
+func TestSurvivesTheAPIServer(t *testing.T) {
+	s := newSystem(t, kubetest.New(t, kubetest.Config{}))
+	s.run()
+	ns := s.Namespace(t)
+	s.others(ns)
+	sealed := s.seal(secret(ns, "late", "k", "v"), true)
+	s.ok(s.APIServer.Stop())
+	s.ok(s.APIServer.Start(t.Context()))
+	s.apply(sealed)
+	s.opens(ns, "late", "k", "v")
+}
