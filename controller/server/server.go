@@ -23,9 +23,9 @@ import (
 
 // Bounds of the endpoints.
 const (
-	maxBody        = 4 << 20 // bytes of one request
+	maxBody        = 2 << 20 // bytes of one request
 	maxObjects     = 100     // SealedSecrets in one request
-	maxConnections = 256
+	maxConnections = 64
 	opening        = 2 // requests that open values at the same time
 	timeout        = 30 * time.Second
 )
@@ -115,7 +115,7 @@ func body(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
 		return data, true
 	}
 	if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
-		http.Error(w, "the body is larger than 4 MiB", http.StatusRequestEntityTooLarge)
+		http.Error(w, "the body is larger than 2 MiB", http.StatusRequestEntityTooLarge)
 	} else {
 		http.Error(w, "the body could not be read", http.StatusBadRequest)
 	}
