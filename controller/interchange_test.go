@@ -119,6 +119,14 @@ func (x sample) data() map[string]string {
 	return out
 }
 
+// holds checks the values of a Secret that was made of the sample.
+func (x sample) holds(t testing.TB, made *corev1.Secret) {
+	t.Helper()
+	if !maps.EqualFunc(made.Data, x.data(), func(a []byte, b string) bool { return string(a) == b }) {
+		t.Errorf("%s/%s: other keys or values than sealed", made.Namespace, made.Name)
+	}
+}
+
 // opened waits until the sample is open and checks all that it says.
 func (x sample) opened(s *system, namespace, name string) *corev1.Secret {
 	s.t.Helper()
@@ -127,9 +135,7 @@ func (x sample) opened(s *system, namespace, name string) *corev1.Secret {
 	if made == nil {
 		s.t.Fatalf("%s/%s is said to be open, and there is no Secret", namespace, name)
 	}
-	if !maps.EqualFunc(made.Data, x.data(), func(a []byte, b string) bool { return string(a) == b }) {
-		s.t.Errorf("%s/%s: other keys or values than sealed", namespace, name)
-	}
+	x.holds(s.t, made)
 	var asked corev1.Secret
 	s.ok(json.Unmarshal([]byte(x.manifest(s, namespace, name)), &asked))
 	if asked.Type == "" {
