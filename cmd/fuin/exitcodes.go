@@ -1,21 +1,46 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// The exit codes.
+const (
+	exitOK          = 0
+	exitError       = 1
+	exitUsage       = 2
+	exitFindings    = 3
+	exitUnreachable = 4
+	exitInterrupted = 130
+)
+
+var exitCodes = []struct {
+	code    int
+	meaning string
+}{
+	{exitOK, "done"},
+	{exitError, "an error: an input is wrong, or a file cannot be read or written"},
+	{exitUsage, "wrong usage: unknown flags, missing arguments, no key named"},
+	{exitFindings, "findings or a difference, of commands that look for them"},
+	{exitUnreachable, "out of reach: no key opens a value, or a cluster or URL is silent"},
+	{exitInterrupted, "interrupted; nothing is half-written"},
+}
 
 // newExitCodes is a help topic: a command that does nothing.
 func newExitCodes() *cobra.Command {
+	var table strings.Builder
+	for _, c := range exitCodes {
+		fmt.Fprintf(&table, "  %3d  %s\n", c.code, c.meaning)
+	}
 	return &cobra.Command{
 		Use:   "exit-codes",
 		Short: "What the exit codes mean",
 		Long: `Exit codes of fuin:
 
-    0  done
-    1  an error: an input is wrong, or a file cannot be read or written
-    2  wrong usage: unknown flags, missing arguments, no key named
-    3  findings or a difference, of commands that look for them
-    4  out of reach: no key opens a value, or a cluster or URL does not answer
-  130  interrupted; nothing is half-written
-
+` + table.String() + `
 Where several files fail for different reasons, the code is 1. Errors, hints
 and warnings go to standard error, data to standard output.`,
 	}

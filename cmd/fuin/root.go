@@ -41,7 +41,20 @@ way, be it Git host, CI or reviewer, can read a value.`,
 	root.SetHelpCommand(newHelp(u))
 	root.AddCommand(newExitCodes())
 	needVerb(root)
+	addVersionFlag(u, root)
 	return root
+}
+
+// addVersionFlag makes fuin --version do what people expect of it.
+func addVersionFlag(u *ui, root *cobra.Command) {
+	help := root.RunE
+	wanted := root.Flags().Bool("version", false, "print the version")
+	root.RunE = func(cmd *cobra.Command, args []string) error {
+		if *wanted {
+			return printVersion(u, readVersion(), "text")
+		}
+		return help(cmd, args)
+	}
 }
 
 func addGrouped(root *cobra.Command, group string, verbs ...*cobra.Command) {

@@ -17,16 +17,6 @@ import (
 	"golang.org/x/term"
 )
 
-// The exit codes; fuin help exit-codes documents them.
-const (
-	exitOK          = 0
-	exitError       = 1
-	exitUsage       = 2
-	exitFindings    = 3
-	exitUnreachable = 4
-	exitInterrupted = 130
-)
-
 // ui is what a run of the program touches of its surroundings. Standard output
 // takes data; whatever is said to people goes through the methods below.
 type ui struct {
