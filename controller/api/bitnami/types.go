@@ -41,7 +41,10 @@ type SealedSecret struct {
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
 	Spec SealedSecretSpec `json:"spec"`
+	// Until it was seen once, kstatus is to call it in progress: without the
+	// default, an object without conditions counts as done.
 	// +optional
+	// +kubebuilder:default={"observedGeneration":-1}
 	Status SealedSecretStatus `json:"status,omitempty"`
 }
 
