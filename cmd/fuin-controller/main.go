@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -41,12 +42,23 @@ func run(ctx context.Context, args []string) error {
 	}
 	pool := render.NewPool(render.Config{Path: o.renderPath})
 	defer pool.Close()
-	if _, err := pool.Check(ctx); err != nil {
-		cfg.Log.Error("templates will not run", "error", err)
-	}
+	checkSandbox(ctx, pool, cfg.Log)
 	cfg.Render = pool.Render
 	if err := controller.Run(ctx, cfg); err != nil && ctx.Err() == nil {
 		return err
 	}
 	return nil
+}
+
+// checkSandbox says at the start how far templates are confined.
+func checkSandbox(ctx context.Context, pool *render.Pool, log *slog.Logger) {
+	confined, err := pool.Check(ctx)
+	switch {
+	case err != nil:
+		log.Error("templates will not run", "error", err)
+	case confined.Landlock == 0 || !confined.Seccomp:
+		log.Warn("the kernel confines templates only in part", "landlock", confined.Landlock, "seccomp", confined.Seccomp)
+	default:
+		log.Info("templates are confined", "landlock", confined.Landlock, "seccomp", confined.Seccomp)
+	}
 }
