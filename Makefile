@@ -32,7 +32,7 @@ lint: tools ## go vet and golangci-lint
 generate: tools ## Make the deep copies, the CRD and the CLI reference anew
 	$(TOOLS)/controller-gen object paths=./controller/api/...
 	$(TOOLS)/controller-gen crd:maxDescLen=0 paths=./controller/api/... output:crd:dir=deploy/base
-	go run ./cmd/fuin/internal/docs docs/cli.md
+	$(TEST) ./cmd/fuin -run TestReference -update
 
 verify: lint race generate ## Lint, race tests; fails if generating or tidying changes a file
 	go mod tidy -diff
