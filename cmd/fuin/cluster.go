@@ -204,5 +204,5 @@ func (c *cluster) get(ctx context.Context, path ...string) ([]byte, error) {
 
 func (c *cluster) unreachable(err error) error {
 	hint := "is it the right context, and its network up? sealing needs no cluster: --cert FILE"
-	return &fault{urlError(err).(*fault).err, hint, exitUnreachable}
+	return &fault{netReason(err), hint, exitUnreachable}
 }

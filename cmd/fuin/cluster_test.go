@@ -117,7 +117,7 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: "system:auth
 func servePeer(t *testing.T, c *kubetest.Cluster, cert []byte) {
 	t.Helper()
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/cert.pem", func(w http.ResponseWriter, _ *http.Request) { w.Write(cert) })
+	mux.HandleFunc("GET /v1/cert.pem", func(w http.ResponseWriter, _ *http.Request) { answer(w, cert) })
 	address, err := kubetest.Address()
 	if err != nil {
 		t.Fatal(err)

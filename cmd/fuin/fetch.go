@@ -91,16 +91,20 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// urlError drops what url.Error repeats, the address with its query.
 func urlError(err error) error {
+	return &fault{netReason(err), "check the address and your network, or seal with a file: --cert FILE", exitUnreachable}
+}
+
+// netReason drops what url.Error repeats, the address with its query.
+func netReason(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
 		err = u.Err
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = errors.New("no answer within " + netTimeout.String())
+		return errors.New("no answer within " + netTimeout.String())
 	}
-	return &fault{err, "check the address and your network, or seal with a file: --cert FILE", exitUnreachable}
+	return err
 }
 
 // withoutQuery is the address as messages may show it.

@@ -37,7 +37,7 @@ otherwise; sealing needs no cluster and no private key.`,
   kubectl create secret generic db --from-file=password --dry-run=client \
       -o yaml | fuin seal --cert cluster:staging -n shop -
   fuin seal -r age1... -n shop --name tls --from-file key.pem --from-file ca.pem`,
-		Args: func(cmd *cobra.Command, args []string) error { return f.check(cmd, args) },
+		Args: f.check,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.run(cmd.Context(), u, args)
 		},

@@ -126,27 +126,36 @@ func commonCode(errs []error) int {
 	return code
 }
 
+// hinter is an error that knows the way out, as those of keys and seal do.
+type hinter interface {
+	error
+	Hint() string
+}
+
 // hintOf finds the first hint in an error and what it wraps.
 func hintOf(err error) string {
-	if h, ok := err.(interface{ Hint() string }); ok && h.Hint() != "" {
-		return h.Hint()
-	}
-	switch e := err.(type) {
-	case interface{ Unwrap() error }:
-		if inner := e.Unwrap(); inner != nil {
-			return hintOf(inner)
+	for {
+		var h hinter
+		if !errors.As(err, &h) {
+			return hintOfSentinel(err)
 		}
-	case interface{ Unwrap() []error }:
-		for _, inner := range e.Unwrap() {
-			if h := hintOf(inner); h != "" {
-				return h
-			}
+		if hint := h.Hint(); hint != "" {
+			return hint
 		}
+		inner := errors.Unwrap(h)
+		if inner == nil {
+			return hintOfSentinel(err)
+		}
+		err = inner
 	}
-	switch err {
-	case seal.ErrNoKey:
+}
+
+// hintOfSentinel is for errors that others return without a hint.
+func hintOfSentinel(err error) string {
+	switch {
+	case errors.Is(err, seal.ErrNoKey):
 		return "give the key of its cluster with -i; fuin inspect names the keys it was sealed with"
-	case render.ErrUnavailable:
+	case errors.Is(err, render.ErrUnavailable):
 		return "templates are run by the program fuin-render; install it beside fuin, of the same release"
 	}
 	return ""

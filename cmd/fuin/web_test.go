@@ -79,7 +79,7 @@ func (w *web) setup(env *testscript.Env) error {
 
 func urlHandler(files map[string][]byte) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("/keys/{name}", func(w http.ResponseWriter, r *http.Request) { w.Write(files[r.PathValue("name")]) })
+	mux.HandleFunc("/keys/{name}", func(w http.ResponseWriter, r *http.Request) { answer(w, files[r.PathValue("name")]) })
 	mux.HandleFunc("/moved", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/keys/hybrid.pub", http.StatusFound)
 	})
@@ -98,17 +98,25 @@ func apiHandler(files map[string][]byte) http.Handler {
 		if r.Header.Get("Authorization") != "Bearer dev-token" {
 			w.WriteHeader(http.StatusUnauthorized)
 		}
-		json.NewEncoder(w).Encode(map[string]any{"data": map[string]string{
+		body, err := json.Marshal(map[string]any{"data": map[string]string{
 			entryCert: string(files["rsa.pem"]), entryRecipients: string(files["hybrid.pub"]),
 		}})
+		if err != nil {
+			panic(err)
+		}
+		answer(w, body)
 	})
 	const services = "/peer/api/v1/namespaces/kube-system/services/"
 	mux.HandleFunc(services+peerName, func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `{"spec": {"ports": [{"name": "http", "port": 8080}]}}`)
 	})
 	mux.HandleFunc(services+"http:"+peerName+":http/proxy/v1/cert.pem", func(w http.ResponseWriter, _ *http.Request) {
-		w.Write(files["rsa.pem"])
+		answer(w, files["rsa.pem"])
 	})
 	mux.HandleFunc("/denied/", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })
 	return mux
+}
+
+func answer(w http.ResponseWriter, body []byte) {
+	_, _ = w.Write(body) // a client that is gone is the test's to notice
 }
