@@ -58,7 +58,7 @@ func TestMemoryIsMeasured(t *testing.T) {
 func TestAStarvedChildIsNotTheTemplatesFault(t *testing.T) {
 	pool := open(t, render.Config{Deadline: 200 * time.Millisecond, Size: 1})
 	works(t, pool)
-	syscall.Kill(only(t), syscall.SIGSTOP)
+	_ = syscall.Kill(only(t), syscall.SIGSTOP)
 	_, err := pool.Templates(t.Context(), texts{"k": "x"}, nil)
 	if !errors.Is(err, render.ErrUnavailable) {
 		t.Errorf("got %v", err)
@@ -71,7 +71,7 @@ func TestAStarvedChildIsNotTheTemplatesFault(t *testing.T) {
 func TestAChildKilledByOthersIsReplaced(t *testing.T) {
 	pool := open(t, render.Config{Size: 1, Deadline: time.Minute})
 	works(t, pool)
-	syscall.Kill(only(t), syscall.SIGKILL)
+	_ = syscall.Kill(only(t), syscall.SIGKILL)
 	works(t, pool)
 
 	busy := make(chan error)
@@ -80,7 +80,7 @@ func TestAChildKilledByOthersIsReplaced(t *testing.T) {
 		busy <- err
 	}()
 	eventually(t, func() bool { return pool.Stats().Idle == 0 })
-	syscall.Kill(only(t), syscall.SIGKILL)
+	_ = syscall.Kill(only(t), syscall.SIGKILL)
 	if err := <-busy; err != nil {
 		t.Error(err)
 	}
@@ -108,8 +108,8 @@ func TestChildrenDieWithTheirParent(t *testing.T) {
 		t.Skip(err)
 	}
 	defer unix.Close(fd)
-	parent.Process.Kill()
-	parent.Wait()
+	_ = parent.Process.Kill()
+	_ = parent.Wait()
 	if n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 20_000); n != 1 {
 		t.Errorf("the child lives on: %v", err)
 	}

@@ -122,14 +122,14 @@ func TestClose(t *testing.T) {
 	eventually(t, func() bool { s := pool.Stats(); return s.Children == 2 && s.Idle == 0 })
 	pool.Close()
 	for range 3 {
-		if err := <-running; err != render.ErrClosed {
+		if err := <-running; !errors.Is(err, render.ErrClosed) {
 			t.Errorf("got %v", err)
 		}
 	}
 	if s := pool.Stats(); s.Children != 0 {
 		t.Errorf("%+v", s)
 	}
-	if _, err := pool.Templates(t.Context(), texts{"k": ""}, nil); err != render.ErrClosed {
+	if _, err := pool.Templates(t.Context(), texts{"k": ""}, nil); !errors.Is(err, render.ErrClosed) {
 		t.Errorf("after Close: %v", err)
 	}
 	pool.Close()

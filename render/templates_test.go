@@ -132,7 +132,7 @@ func TestContextEndsACall(t *testing.T) {
 	works(t, pool)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := pool.Templates(ended, texts{"k": ""}, nil); err != context.Canceled {
+	if _, err := pool.Templates(ended, texts{"k": ""}, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("a context that has ended: %v", err)
 	}
 }
