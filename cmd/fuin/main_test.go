@@ -20,7 +20,7 @@ import (
 var update = flag.Bool("update", false, "write the actual output into testdata/*.txtar")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"fuin": main})
+	testscript.Main(m, map[string]func(){"fuin": main, "asnobody": runAsNobody})
 }
 
 // TestScripts runs testdata/*.txtar, one behaviour of the command each.
@@ -134,13 +134,31 @@ func asNobody(ts *testscript.TestScript, args []string) []string {
 	if os.Getuid() != 0 {
 		return args
 	}
-	setpriv, err := exec.LookPath("setpriv")
-	if err != nil {
-		ts.Fatalf("%v", err)
+	fuin, err := exec.LookPath("fuin")
+	ts.Check(err)
+	for _, dir := range []string{filepath.Dir(fuin), ts.Getenv("WORK")} {
+		for ; dir != os.TempDir() && dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+			ts.Check(os.Chmod(dir, 0o755))
+		}
 	}
-	ts.Check(os.Chmod(ts.Getenv("WORK"), 0o755))
-	id := strconv.Itoa(nobody)
-	return append([]string{setpriv, "--reuid", id, "--regid", id, "--clear-groups", "--"}, args...)
+	return append([]string{"asnobody"}, args...)
+}
+
+// runAsNobody is the command asnobody: it gives up root's rights and becomes
+// the command in its arguments.
+func runAsNobody() {
+	path, err := exec.LookPath(os.Args[1])
+	for _, step := range []func() error{
+		func() error { return err },
+		func() error { return syscall.Setgroups(nil) },
+		func() error { return syscall.Setgid(nobody) },
+		func() error { return syscall.Setuid(nobody) },
+		func() error { return syscall.Exec(path, os.Args[1:], os.Environ()) },
+	} {
+		if err := step(); err != nil {
+			panic(err)
+		}
+	}
 }
 
 // repeat TEXT COUNT FILE writes a text many times.
