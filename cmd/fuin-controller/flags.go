@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -27,6 +28,7 @@ type options struct {
 	all        bool
 	legacy     bool
 	version    bool
+	unheeded   []string // flags that were given, and do nothing yet
 }
 
 func parse(args []string) (*options, error) {
@@ -53,8 +55,23 @@ func parse(args []string) (*options, error) {
 	f.StringSliceVar(&o.more, "additional-namespaces", nil, "namespaces to watch beside the controller's own")
 	f.BoolVar(&o.version, "version", false, "print the version and end")
 	accept(f)
-	return o, f.Parse(args)
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	if err := fromEnvironment(f); err != nil {
+		return o, err
+	}
+	for _, name := range unheeded {
+		if f.Changed(name) {
+			o.unheeded = append(o.unheeded, "--"+name)
+		}
+	}
+	return o, nil
 }
+
+// unheeded are flags of Sealed Secrets that ask for something that does not
+// happen here. Whoever sets one is told.
+var unheeded = []string{"key-renew-period", "rotate-period", "key-cutoff-time", "privatekey-annotations", "privatekey-labels"}
 
 // accept takes the flags of Sealed Secrets that say nothing here: there is no
 // client throttle, nothing gives up, and status and Secrets are always kept.
@@ -63,13 +80,28 @@ func accept(f *pflag.FlagSet) {
 		f.Bool(name, true, "")
 		_ = f.MarkHidden(name)
 	}
-	for _, name := range []string{
+	for _, name := range append([]string{
 		"max-unseal-retries", "rate-limit", "rate-limit-burst", "kubeclient-qps", "kubeclient-burst",
 		"read-timeout", "write-timeout",
-	} {
+	}, unheeded...) {
 		f.String(name, "", "")
 		_ = f.MarkHidden(name)
 	}
+}
+
+// fromEnvironment sets what the command line leaves open as Sealed Secrets
+// does: SEALED_SECRETS_ALL_NAMESPACES=false is --all-namespaces=false.
+func fromEnvironment(f *pflag.FlagSet) error {
+	var errs []error
+	f.VisitAll(func(flag *pflag.Flag) {
+		name := "SEALED_SECRETS_" + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
+		if value, ok := os.LookupEnv(name); ok && !flag.Changed {
+			if err := f.Set(flag.Name, value); err != nil {
+				errs = append(errs, fmt.Errorf("environment variable %s: %w", name, err))
+			}
+		}
+	})
+	return errors.Join(errs...)
 }
 
 func (o *options) config() (controller.Config, error) {
@@ -80,6 +112,9 @@ func (o *options) config() (controller.Config, error) {
 	}
 	if cfg.Rest, err = restConfig(o.kubeconfig); err != nil {
 		return cfg, fmt.Errorf("%w: run it in a pod, or give --kubeconfig FILE", err)
+	}
+	if len(o.unheeded) > 0 {
+		cfg.Log.Warn("passing over flags of Sealed Secrets that do nothing here", "flags", o.unheeded)
 	}
 	cfg.Namespaces = o.namespaces
 	if !o.all || len(o.more) > 0 {
