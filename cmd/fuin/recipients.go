@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -62,11 +64,26 @@ func (f *recipientFlags) one(ctx context.Context, u *ui, flag, spec, entry strin
 	if err != nil {
 		return nil, &named{flag, err}
 	}
+	if entry == entryRecipients {
+		data = withoutCertificates(data)
+	}
 	rs, err := keys.ParseRecipients(data, u.now())
 	if err != nil {
 		return nil, &named{flag, &named{name, err}}
 	}
 	return rs, nil
+}
+
+// withoutCertificates leaves the age recipients of a file that holds both, as
+// fuin keys list -o public cluster writes it: -r asks for those, and --cert for
+// the certificate.
+func withoutCertificates(data []byte) []byte {
+	certificate := regexp.MustCompile(`(?s)-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----`)
+	rest := certificate.ReplaceAll(data, nil)
+	if !bytes.Contains(rest, []byte("age1")) {
+		return data
+	}
+	return rest
 }
 
 // fetch returns the text of public keys and how to name their source.
