@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"fuin.dev/controller/api/bitnami"
+	"fuin.dev/keys"
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -38,6 +39,9 @@ func newMetrics(registry prometheus.Registerer, version string) *metrics {
 		operations: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "fuin", Name: "private_key_operations_total", Help: "Operations with a private key, by its kind.",
 		}, []string{"kind"}),
+	}
+	for _, kind := range []keys.Kind{keys.RSA, keys.Hybrid, keys.X25519} {
+		m.operations.WithLabelValues(string(kind)) // shown as 0 before the first one
 	}
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Namespace: upstream, Name: "build_info", Help: "Version of the controller.",
