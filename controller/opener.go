@@ -86,7 +86,15 @@ func (o *opener) body(ctx context.Context, ss *bitnami.SealedSecret) (*bitnami.S
 }
 
 // secretOf reads the Secret that the SealedSecret names; nil if there is none.
+// The cache's word that there is none counts for objects never seen before: the
+// worst that can come of it is a create that meets the Secret. For others the
+// cache may lag behind what the opener itself made.
 func (o *opener) secretOf(ctx context.Context, ss *bitnami.SealedSecret) (*corev1.Secret, error) {
+	if _, seen := o.seen.Load(client.ObjectKeyFromObject(ss)); !seen && ss.Status.Fuin == nil {
+		if meta, err := o.cachedSecret(ctx, ss); err == nil && meta == nil {
+			return nil, nil
+		}
+	}
 	var s corev1.Secret
 	err := o.api.Get(ctx, client.ObjectKeyFromObject(ss), &s)
 	if apierrors.IsNotFound(err) {
@@ -197,14 +205,25 @@ func (o *opener) rests(ctx context.Context, ss *bitnami.SealedSecret) bool {
 	if !ok {
 		return false
 	}
-	secret := &metav1.PartialObjectMetadata{}
-	secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	if err := o.cache.Get(ctx, client.ObjectKeyFromObject(ss), secret); apierrors.IsNotFound(err) {
-		return last == o.sight(ss, nil)
-	} else if err != nil {
+	secret, err := o.cachedSecret(ctx, ss)
+	switch {
+	case err != nil:
 		return false
+	case secret == nil:
+		return last == o.sight(ss, nil)
 	}
 	return last == o.sight(ss, secret)
+}
+
+// cachedSecret is the metadata of the Secret that the cache knows, nil if none.
+func (o *opener) cachedSecret(ctx context.Context, ss *bitnami.SealedSecret) (*metav1.PartialObjectMetadata, error) {
+	secret := &metav1.PartialObjectMetadata{}
+	secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	err := o.cache.Get(ctx, client.ObjectKeyFromObject(ss), secret)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	return secret, err
 }
 
 func (o *opener) remember(ss *bitnami.SealedSecret, secret *corev1.Secret) {

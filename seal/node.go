@@ -38,11 +38,10 @@ func merged(m *yaml.Node) (*yaml.Node, error) {
 	for i := 0; i+1 < len(m.Content); i += 2 {
 		key := m.Content[i]
 		if key.Kind != yaml.ScalarNode {
-			hint := ""
-			if key.Kind == yaml.MappingNode {
-				hint = templateHint // {{ .x }} reads as a mapping in a mapping
+			if key.Kind == yaml.MappingNode { // {{ .x }} reads as a mapping in a mapping
+				return nil, refuseAt(key.Line, templateHint, "a Helm or Go template, or a mapping where a key belongs")
 			}
-			return nil, refuseAt(key.Line, hint, "%s where a key belongs", describe(key))
+			return nil, refuseAt(key.Line, "", "%s where a key belongs", describe(key))
 		}
 		if own[key.Value] && key.Tag != "!!merge" {
 			return nil, refuseAt(key.Line, "keep one", "key %.80q stands twice", key.Value)
