@@ -1,0 +1,74 @@
+// Command demo shows the way of one secret, from a developer's file to a
+// Secret in a cluster, on real servers, and explains each step on screen.
+// `make demo` builds what it needs and runs it.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+const usage = `The way of one secret with Fuin, start to finish, explained on screen.
+
+Usage, at the root of the repository, after make build kube:
+
+  go run ./testdata/demo [-bin DIR] [-keep]
+
+It starts etcd, a Kubernetes API server and a controller manager on loopback
+ports, installs deploy/base, and runs fuin-controller as the service account of
+its Deployment. Then it seals the Secret of testdata/repos/shop in a repository
+of its own, applies it, changes it, and tampers with it. Every command on screen
+is run as it stands there, and every claim marked ✓ is checked: the exit code is
+1 when one does not hold, and 130 after an interrupt. All processes and files
+are gone at the end.
+
+Nothing outside of a temporary directory is written, no network is needed, and
+no configuration of yours (kubeconfig, Git) is read. NO_COLOR is respected.
+
+Flags:
+`
+
+func main() {
+	bin := flag.String("bin", "bin", "`DIR` with fuin, fuin-controller and fuin-render")
+	keep := flag.Bool("keep", false, "leave everything running at the end, until Ctrl-C")
+	flag.Usage = func() {
+		fmt.Fprint(flag.CommandLine.Output(), usage)
+		flag.PrintDefaults()
+	}
+	flag.Parse()
+	if flag.NArg() > 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	os.Exit(demonstrate(*bin, *keep))
+}
+
+// demonstrate returns the exit code; what it started is gone by then.
+func demonstrate(bin string, keep bool) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	screen := newScreen(os.Stdout)
+	d, err := newDemo(screen, bin)
+	if err != nil {
+		screen.fail(err)
+		return 1
+	}
+	shown, closed := d.show(ctx, keep), d.close()
+	switch {
+	case closed != nil:
+		screen.fail(errors.Join(shown, closed))
+	case ctx.Err() != nil && shown != nil:
+		screen.line("\nInterrupted. Everything that was started is stopped and removed.")
+		return 130
+	case shown != nil:
+		screen.fail(shown)
+	default:
+		return 0
+	}
+	return 1
+}
