@@ -1,0 +1,56 @@
+package main
+
+import (
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"fuin.dev/keys"
+	"fuin.dev/seal"
+	"golang.org/x/sync/errgroup"
+)
+
+// operationFor is how long private-key operations are counted.
+const operationFor = time.Second
+
+// operation is how long one private-key operation takes on a core while all
+// cores do nothing else, in wall time: what else the machine does counts here
+// as it does for a controller.
+func (s keySet) operation(kind keys.Kind) (time.Duration, error) {
+	at := seal.Place{Scope: seal.Strict, Namespace: "bench", Name: "limit", Key: "value"}
+	sealer, err := seal.NewSealer(s.ids[kind].Recipient())
+	if err != nil {
+		return 0, err
+	}
+	sealed, err := sealer.Seal(at, []byte("correct-horse-battery-staple"))
+	if err != nil {
+		return 0, err
+	}
+	opener := seal.Opener{Identities: []*keys.Identity{s.ids[kind]}}
+	var done atomic.Int64
+	var g errgroup.Group
+	start, cores := time.Now(), runtime.GOMAXPROCS(0)
+	for range cores {
+		g.Go(func() error {
+			for time.Since(start) < operationFor {
+				if _, _, err := opener.Open(at, sealed); err != nil {
+					return err
+				}
+				done.Add(1)
+			}
+			return nil
+		})
+	}
+	err = g.Wait()
+	return time.Since(start) * time.Duration(cores) / time.Duration(max(1, done.Load())), err
+}
+
+// limit is what no controller can be faster than on this machine: all values
+// opened on all cores, and what the servers used meanwhile on the same ones.
+// The operation is measured before the run, which gives one, and after it.
+func (b *bench) limit(who contender, before time.Duration, used servers) (op, limit time.Duration, err error) {
+	after, err := b.keys.operation(who.kind)
+	op = (before + after) / 2
+	cores := time.Duration(runtime.GOMAXPROCS(0))
+	return op, (op*values*time.Duration(who.objects) + used.apiServer + used.etcd) / cores, err
+}

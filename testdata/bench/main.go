@@ -1,0 +1,170 @@
+// Command bench measures Fuin beside Sealed Secrets, both in one run and on
+// real servers. From the root of the repository:
+//
+//	go run ./testdata/bench            # 1,000 objects, about ten minutes on two quiet cores
+//	go run ./testdata/bench -short     # 100 objects, below three minutes
+//	go run ./testdata/bench -only seal-one,restart -n 5000 -json figures.json
+//
+// The benchmarks:
+//
+//	seal-one    one manifest of three values, the whole process: fuin seal and kubeseal
+//	seal-tree   a directory of such manifests: one fuin seal --in-place, and kubeseal one by one
+//	open-fresh  as many SealedSecrets opened by a controller that starts: Fuin's, and that of
+//	            Sealed Secrets with its client throttle off and, on a sample, with its defaults
+//	restart     each controller started again with nothing changed
+//
+// The sides take turns, and what is compared are medians. Both open the same
+// objects with the same keys, each in clusters of its own, one at a time. CPU
+// time suffers less from a busy machine than wall time: both are shown.
+//
+// Nothing here fails because it is slow, only because it does not work.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/go-logr/logr"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+)
+
+// benchmarks in the order in which they run. open-fresh and restart need the
+// same cluster and are one.
+var benchmarks = []string{sealOne, sealTree, openFresh, restart}
+
+const (
+	sealOne   = "seal-one"
+	sealTree  = "seal-tree"
+	openFresh = "open-fresh"
+	restart   = "restart"
+)
+
+// options are the flags.
+type options struct {
+	only     []string
+	objects  int    // SealedSecrets and manifests
+	rounds   int    // of everything but seal-one, which makes ten times as many
+	sample   int    // manifests and objects where all of them would take too long
+	bin      string // directory of Fuin's programs; empty: build them
+	trees    string // directory of the manifests
+	jsonFile string
+}
+
+func parse(args []string) (options, error) {
+	var o options
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	only := f.String("only", "", "comma-separated `NAMES`: "+strings.Join(benchmarks, ", "))
+	short := f.Bool("short", false, "100 objects, 2 rounds, a sample of 20")
+	f.IntVar(&o.objects, "n", 0, "number of `OBJECTS`; default 1000")
+	f.IntVar(&o.rounds, "rounds", 0, "number of `ROUNDS`; default 3")
+	f.StringVar(&o.bin, "bin", "", "`DIR` with fuin, fuin-controller and fuin-render; default: built anew")
+	f.StringVar(&o.trees, "trees", memoryDir(), "`DIR` for the manifests: the default is in memory, as a disk's speed says nothing of a program")
+	f.StringVar(&o.jsonFile, "json", "", "`FILE` to write every measurement to")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	o.fill(*short)
+	o.only = benchmarks
+	if *only != "" {
+		o.only = strings.Split(*only, ",")
+	}
+	for _, name := range o.only {
+		if !slices.Contains(benchmarks, name) {
+			return o, fmt.Errorf("-only %s: the benchmarks are %s", name, strings.Join(benchmarks, ", "))
+		}
+	}
+	if f.NArg() > 0 {
+		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
+	}
+	return o, nil
+}
+
+// fill sets what no flag did.
+func (o *options) fill(short bool) {
+	objects, rounds, sample := 1000, 3, 60
+	if short {
+		objects, rounds, sample = 100, 2, 20
+	}
+	if o.objects <= 0 {
+		o.objects = objects
+	}
+	if o.rounds <= 0 {
+		o.rounds = rounds
+	}
+	o.sample = min(sample, o.objects)
+}
+
+// memoryDir is Linux' file system in memory, where there is one.
+func memoryDir() string {
+	const dir = "/dev/shm"
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return os.TempDir()
+	}
+	return dir
+}
+
+func (o options) wants(name string) bool { return slices.Contains(o.only, name) }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)      // a second signal ends it at once
+	ctrllog.SetLogger(logr.Discard()) // clients say what goes wrong in errors
+	err := run(ctx, os.Args[1:])
+	stop()
+	switch {
+	case err == nil || errors.Is(err, flag.ErrHelp):
+	case ctx.Err() != nil:
+		fmt.Fprintln(os.Stderr, "bench: interrupted")
+		os.Exit(130)
+	default:
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	o, err := parse(args)
+	if err != nil {
+		return err
+	}
+	b, err := prepare(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer b.clean()
+	before, start := loadAverage(), time.Now()
+	if err := b.measure(ctx); err != nil {
+		return err
+	}
+	machine := b.machine(ctx, before, time.Since(start))
+	b.results.print(os.Stdout, machine)
+	if o.jsonFile == "" {
+		return nil
+	}
+	return b.results.writeJSON(o.jsonFile, machine)
+}
+
+func (b *bench) measure(ctx context.Context) error {
+	if b.wants(sealOne) {
+		if err := b.sealOne(ctx); err != nil {
+			return fmt.Errorf("%s: %w", sealOne, err)
+		}
+	}
+	if b.wants(sealTree) {
+		if err := b.sealTree(ctx); err != nil {
+			return fmt.Errorf("%s: %w", sealTree, err)
+		}
+	}
+	if b.wants(openFresh) || b.wants(restart) {
+		return b.open(ctx)
+	}
+	return nil
+}

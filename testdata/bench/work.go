@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"fuin.dev/controller/kubetest"
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/metadata"
+)
+
+// workWithin is how long a controller may take before the run is given up.
+const workWithin = 20 * time.Minute
+
+// createAll makes the namespaces, then the objects, several at a time.
+func createAll(ctx context.Context, c *kubetest.Cluster, objects []*unstructured.Unstructured) error {
+	for i := 0; i < len(objects); i += perNamespace {
+		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: objects[i].GetNamespace()}}
+		if err := c.Client().Create(ctx, ns); err != nil {
+			return err
+		}
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(8)
+	for _, object := range objects {
+		g.Go(func() error { return c.Client().Create(ctx, object.DeepCopy()) })
+	}
+	return g.Wait()
+}
+
+// arrivals counts the objects of a watch, each once.
+type arrivals struct {
+	what  string
+	from  watch.Interface
+	kind  watch.EventType // which events count
+	want  int
+	seen  map[types.NamespacedName]bool
+	found chan struct{} // closed when all are seen
+	at    time.Time     // when that was; read after found
+	ended chan struct{} // closed when the watch is over
+}
+
+// watchWork watches for Secrets that are made and for SealedSecrets whose
+// status is written: nothing else changes them. Only metadata is sent.
+func watchWork(ctx context.Context, c *kubetest.Cluster, n int) (made, statuses *arrivals, err error) {
+	client, err := metadata.NewForConfig(c.Admin())
+	if err != nil {
+		return nil, nil, err
+	}
+	sealedSecrets := schema.GroupVersionResource{Group: "bitnami.com", Version: "v1alpha1", Resource: "sealedsecrets"}
+	if made, err = arrive(ctx, client, corev1.SchemeGroupVersion.WithResource("secrets"), watch.Added, n); err != nil {
+		return nil, nil, err
+	}
+	if statuses, err = arrive(ctx, client, sealedSecrets, watch.Modified, n); err != nil {
+		made.stop()
+		return nil, nil, err
+	}
+	return made, statuses, nil
+}
+
+func arrive(ctx context.Context, client metadata.Interface, resource schema.GroupVersionResource, kind watch.EventType, n int) (*arrivals, error) {
+	list, err := client.Resource(resource).List(ctx, metav1.ListOptions{Limit: 1})
+	if err != nil {
+		return nil, err
+	}
+	from, err := client.Resource(resource).Watch(ctx, metav1.ListOptions{ResourceVersion: list.ResourceVersion})
+	if err != nil {
+		return nil, err
+	}
+	a := &arrivals{
+		what: resource.Resource, from: from, kind: kind, want: n, seen: map[types.NamespacedName]bool{},
+		found: make(chan struct{}), ended: make(chan struct{}),
+	}
+	go a.look()
+	return a, nil
+}
+
+func (a *arrivals) look() {
+	defer close(a.ended)
+	for event := range a.from.ResultChan() {
+		object, ok := event.Object.(*metav1.PartialObjectMetadata)
+		if !ok || event.Type != a.kind || !strings.HasPrefix(object.Namespace, "bench-") {
+			continue
+		}
+		a.seen[types.NamespacedName{Namespace: object.Namespace, Name: object.Name}] = true
+		if len(a.seen) == a.want && a.at.IsZero() {
+			a.at = time.Now()
+			close(a.found)
+		}
+	}
+}
+
+// wait returns how long after start the last object arrived.
+func (a *arrivals) wait(ctx context.Context, start time.Time) (time.Duration, error) {
+	select {
+	case <-a.found:
+		return a.at.Sub(start), nil
+	case <-a.ended:
+		return 0, errors.New("the watch of " + a.what + " ended")
+	case <-time.After(workWithin):
+		return 0, fmt.Errorf("not all %s were written in %s", a.what, workWithin)
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+// stop ends the watch.
+func (a *arrivals) stop() {
+	a.from.Stop()
+	<-a.ended
+}
