@@ -54,7 +54,7 @@ type ObjectInfo struct {
 	Values    []KeyInfo `json:"values"`         // in the order of the file
 	Templates []string  `json:"templates,omitempty"`
 	Legacy    bool      `json:"legacy,omitempty"` // the V1 format
-	Size      int       `json:"size"`             // of the document, in bytes as it stands in the file
+	Size      int       `json:"size"`             // of its document as it stands in the file, in bytes
 }
 
 // KeyInfo is a sealed value under its key, or why it is none.
@@ -68,33 +68,13 @@ type KeyInfo struct {
 // [ErrNothing] if there is none.
 func InspectManifest(data []byte) ([]ObjectInfo, error) {
 	var out []ObjectInfo
-	w := &walk{want: "SealedSecret"}
-	w.convert = func(n *yaml.Node) (*yaml.Node, error) {
+	err := each(data, func(d *document, n *yaml.Node) error {
 		info, err := inspectObject(n)
+		info.Size = len(d.raw)
 		out = append(out, info)
-		w.result.Objects = append(w.result.Objects, info.Name)
-		return n, err
-	}
-	docs, err := documents(data)
-	if err != nil {
-		return nil, err
-	}
-	for _, d := range docs {
-		if d.root == nil {
-			continue
-		}
-		before := len(out)
-		if _, err := w.object(&d.root); err != nil {
-			return nil, d.at(err)
-		}
-		for i := range out[before:] {
-			out[before+i].Size = len(d.raw) / (len(out) - before)
-		}
-	}
-	if len(out) == 0 {
-		return nil, w.nothing()
-	}
-	return out, nil
+		return err
+	})
+	return out, err
 }
 
 func inspectObject(n *yaml.Node) (ObjectInfo, error) {

@@ -112,26 +112,36 @@ func setMap(to *yaml.Node, field string, m map[string]string) {
 // there is none.
 func Objects(data []byte) ([]Object, error) {
 	var out []Object
-	w := &walk{want: "SealedSecret"}
-	w.convert = func(n *yaml.Node) (*yaml.Node, error) {
+	err := each(data, func(_ *document, n *yaml.Node) error {
 		ob, err := readObject(n)
 		out = append(out, ob)
-		return n, err
-	}
+		return err
+	})
+	return out, err
+}
+
+// each visits every SealedSecret in a file, with the document it stands in.
+func each(data []byte, visit func(*document, *yaml.Node) error) error {
 	docs, err := documents(data)
 	if err != nil {
-		return nil, err
+		return err
 	}
+	w := &walk{want: "SealedSecret"}
+	found := false
 	for _, d := range docs {
 		if d.root == nil {
 			continue
 		}
+		w.convert = func(n *yaml.Node) (*yaml.Node, error) {
+			found = true
+			return n, visit(d, n)
+		}
 		if _, err := w.object(&d.root); err != nil {
-			return nil, d.at(err)
+			return d.at(err)
 		}
 	}
-	if len(out) == 0 {
-		return nil, w.nothing()
+	if !found {
+		return w.nothing()
 	}
-	return out, nil
+	return nil
 }
