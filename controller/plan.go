@@ -80,7 +80,7 @@ func (o *opener) madeThis(ss *bitnami.SealedSecret, s *corev1.Secret) bool {
 // keepRandom keeps what a template with random functions made before, while
 // the spec is the same: another run would change a password for no reason.
 func (o *opener) keepRandom(p *plan, ss *bitnami.SealedSecret, s *corev1.Secret) {
-	if s == nil || !o.made(ss) || ss.Status.Fuin.SpecDigest != specDigest(ss) || ss.Status.Fuin.SecretUID != s.UID {
+	if s == nil || !o.ranBefore(ss, s) {
 		return
 	}
 	for _, key := range p.random {
@@ -88,6 +88,17 @@ func (o *opener) keepRandom(p *plan, ss *bitnami.SealedSecret, s *corev1.Secret)
 			p.data[key] = value
 		}
 	}
+}
+
+// ranBefore reports whether s was made of this very spec. Sealed Secrets left
+// no record, and under its CRD none is kept: then the conditions' word on the
+// generation is all there is.
+func (o *opener) ranBefore(ss *bitnami.SealedSecret, s *corev1.Secret) bool {
+	r := ss.Status.Fuin
+	if r == nil {
+		return ss.Status.ObservedGeneration == ss.Generation && isTrue(ss.Status.Conditions, bitnami.Synced)
+	}
+	return o.made(ss) && r.SpecDigest == specDigest(ss) && r.SecretUID == s.UID
 }
 
 // guardKeys refuses to make a Secret that the ring would take for a key.
