@@ -2,6 +2,7 @@ package controller_test
 
 import (
 	"bytes"
+	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -205,13 +206,25 @@ func TestOpensManyDocumentsOfKubeseal(t *testing.T) {
 	samples[0].opened(s, ns, "second")
 }
 
+// sealV1 seals a Secret whole, as Sealed Secrets did before it sealed values.
+func (s *system) sealV1(public *rsa.PublicKey, plain *corev1.Secret) string {
+	s.t.Helper()
+	plain.APIVersion, plain.Kind = "v1", "Secret"
+	sealed, err := ssv1alpha1.NewSealedSecretV1(scheme.Codecs, public, plain)
+	s.ok(err)
+	sealed.APIVersion, sealed.Kind = "bitnami.com/v1alpha1", bitnami.Kind
+	sealed.Spec.EncryptedData = map[string]string{}
+	text, err := json.Marshal(sealed)
+	s.ok(err)
+	return s.edit(string(text), func(m map[string]any) { delete(m, "status") })
+}
+
 func TestOpensTheV1Format(t *testing.T) {
 	s, ns := shared(t)
 	public := s.recipient("cert.pem").RSA()
 	for _, annotation := range []string{"", ssv1alpha1.SealedSecretNamespaceWideAnnotation, ssv1alpha1.SealedSecretClusterWideAnnotation} {
 		immutable := true
 		plain := &corev1.Secret{
-			TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
 			ObjectMeta: metav1.ObjectMeta{
 				Namespace: ns, Name: fmt.Sprintf("v1-%d", len(annotation)),
 				Labels: map[string]string{"app": "old"}, Annotations: map[string]string{"example.com/note": "x"},
@@ -222,14 +235,7 @@ func TestOpensTheV1Format(t *testing.T) {
 		if annotation != "" {
 			plain.Annotations[annotation] = "true"
 		}
-		sealed, err := ssv1alpha1.NewSealedSecretV1(scheme.Codecs, public, plain)
-		s.ok(err)
-		sealed.APIVersion, sealed.Kind = "bitnami.com/v1alpha1", bitnami.Kind
-		sealed.Spec.EncryptedData = map[string]string{}
-		text, err := json.Marshal(sealed)
-		s.ok(err)
-		s.apply(s.edit(string(text), func(m map[string]any) { delete(m, "status") }))
-
+		s.apply(s.sealV1(public, plain))
 		s.says(ns, plain.Name, bitnami.Synced, corev1.ConditionTrue, "")
 		made := s.secretOf(ns, plain.Name)
 		if !maps.EqualFunc(made.Data, plain.Data, bytes.Equal) || made.Type != plain.Type || made.Immutable == nil ||

@@ -84,6 +84,10 @@ func upstreamDir(t testing.TB) string {
 // upstreamRBAC is what Sealed Secrets' manifests grant its controller.
 const upstreamRBAC = `
 apiVersion: v1
+kind: Namespace
+metadata: {name: NAMESPACE}
+---
+apiVersion: v1
 kind: ServiceAccount
 metadata: {name: sealed-secrets-controller, namespace: NAMESPACE}
 ---
