@@ -97,6 +97,7 @@ func TestSecretStates(t *testing.T) {
 		{"upstream", rsaIdentity(), map[string]string{keys.LabelRSA: "active"}, keys.Active},
 		{"compromised", rsaIdentity(), map[string]string{keys.LabelRSA: "compromised"}, keys.Revoked},
 		{"compromised wins", rsaIdentity(), map[string]string{keys.LabelRSA: "compromised", keys.LabelState: "active"}, keys.Revoked},
+		{"put out of use", rsaIdentity(), map[string]string{keys.LabelRSA: "old"}, keys.Revoked},
 		{"rsa retired", rsaIdentity(), map[string]string{keys.LabelRSA: "active", keys.LabelState: "retired"}, keys.Retired},
 		{"age retired", generate(t, keys.X25519), map[string]string{keys.LabelAge: "retired"}, keys.Retired},
 		{"age revoked", generate(t, keys.X25519), map[string]string{keys.LabelAge: "revoked"}, keys.Revoked},

@@ -84,12 +84,13 @@ func (s Secret) identity() (*Identity, error) {
 	return ids[0], nil
 }
 
-// state reads the labels; what a label says of a key's end always counts.
+// state reads the labels; what a label says of a key's end always counts. To
+// Sealed Secrets a pair with any label but active is out of use.
 func (s Secret) state() (State, error) {
 	value := s.Labels[LabelAge]
 	if s.Type != TypeAge {
 		value = s.Labels[LabelState]
-		if s.Labels[LabelRSA] == "compromised" {
+		if label := s.Labels[LabelRSA]; label != "" && label != "active" {
 			return Revoked, nil
 		}
 	}
