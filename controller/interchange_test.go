@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -204,6 +206,19 @@ func TestOpensManyDocumentsOfKubeseal(t *testing.T) {
 	s.apply(k.seal(stream, "--format", "yaml"))
 	samples[0].opened(s, ns, "first")
 	samples[0].opened(s, ns, "second")
+}
+
+func TestOpensWhatKubesealMergedIntoOurs(t *testing.T) {
+	s, ns := shared(t)
+	k := s.kubeseal(s.recipient("cert.pem").Marshal())
+	file := filepath.Join(t.TempDir(), "sealed.yaml")
+	s.ok(os.WriteFile(file, []byte(s.seal(secret(ns, "db", "a", "1", "b", "2"), false)), 0o600))
+	k.seal(secret(ns, "db", "b", "3", "c", "4"), "--merge-into", file)
+	merged, err := os.ReadFile(file)
+	s.ok(err)
+	s.apply(string(merged))
+	x := sample{values: []string{"a", "1", "b", "3", "c", "4"}}
+	x.opened(s, ns, "db")
 }
 
 // sealV1 seals a Secret whole, as Sealed Secrets did before it sealed values.

@@ -51,6 +51,9 @@ func TestKubesealFetchesTheCertificateThroughTheAPIServer(t *testing.T) {
 	// Sealing without --cert fetches it, too.
 	s.apply(k.run(secret(ns, "db", "k", "v"), flags...))
 	s.opens(ns, "db", "k", "v")
+	k.cert = p.http + "/v1/cert.pem"
+	s.apply(k.seal(secret(ns, "by-address", "k", "v")))
+	s.opens(ns, "by-address", "k", "v")
 }
 
 func TestKubesealValidatesThroughTheAPIServer(t *testing.T) {

@@ -112,6 +112,7 @@ subjects: [{kind: ServiceAccount, name: sealed-secrets-controller, namespace: NA
 func newUpstream(t testing.TB, namespace string) *system {
 	t.Helper()
 	kubetest.NeedPeers(t)
+	needMounts(t)
 	s := &system{Cluster: kubetest.New(t, kubetest.Config{}), t: t}
 	s.ok(s.Apply(t.Context(), "", filepath.Join(upstreamDir(t), "helm", "sealed-secrets", "crds")))
 	s.ok(s.ApplyYAML(t.Context(), "", strings.ReplaceAll(upstreamRBAC, "NAMESPACE", namespace)))
@@ -125,11 +126,21 @@ mkdir -p /var/run/secrets/kubernetes.io
 cp -r "$0" /var/run/secrets/kubernetes.io/serviceaccount
 exec "$@"`
 
-// needMounts skips a test where a process cannot have mounts of its own.
+// unshare is the start of a command whose mounts are its own, also for those
+// who are not root where the machine allows it.
+func unshare() []string {
+	if os.Geteuid() == 0 {
+		return []string{"unshare", "--mount"}
+	}
+	return []string{"unshare", "--mount", "--map-root-user"}
+}
+
+// needMounts skips a test where no process can have mounts of its own.
 func needMounts(t testing.TB) {
 	t.Helper()
-	if out, err := exec.CommandContext(t.Context(), "unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/var/run").CombinedOutput(); err != nil {
-		t.Skipf("the Sealed Secrets controller reads its account at a fixed path, and mounting one there needs root: %v: %s", err, out)
+	probe := append(unshare(), "mount", "-t", "tmpfs", "tmpfs", "/var/run")
+	if out, err := exec.CommandContext(t.Context(), probe[0], probe[1:]...).CombinedOutput(); err != nil {
+		t.Skipf("the Sealed Secrets controller reads its account at a fixed path; to mount one there takes root, or user namespaces: %v: %s", err, out)
 	}
 }
 
@@ -143,18 +154,16 @@ type upstream struct {
 // would run it, and waits until it serves. It ends with the test.
 func (s *system) runUpstream(namespace string, args ...string) upstream {
 	s.t.Helper()
-	needMounts(s.t)
 	api, err := url.Parse(s.Admin().Host)
 	s.ok(err)
 	address := s.freeAddress()
-	log := filepath.Join(s.t.TempDir(), "sealed-secrets.log")
+	command, log := unshare(), filepath.Join(s.t.TempDir(), "sealed-secrets.log")
 	u := upstream{http: "http://" + address, Process: &kubetest.Process{
-		Path: "unshare",
-		Args: append([]string{
-			"--mount", "sh", "-ec", inPod, s.accountDir(namespace), kubetest.NeedPeers(s.t).Controller,
+		Path: command[0],
+		Args: append(append(command[1:], "sh", "-ec", inPod, s.accountDir(namespace), kubetest.NeedPeers(s.t).Controller,
 			"--listen-addr", address, "--listen-metrics-addr", s.freeAddress(), "--key-size", "2048",
 			"--kubeclient-qps", "1000", "--kubeclient-burst", "1000", // its 5 a second would be what the test waits for
-		}, args...),
+		), args...),
 		Env:   []string{"PATH=" + os.Getenv("PATH"), "KUBERNETES_SERVICE_HOST=" + api.Hostname(), "KUBERNETES_SERVICE_PORT=" + api.Port()},
 		Log:   log,
 		Ready: healthy("http://" + address + "/healthz"),
