@@ -32,6 +32,7 @@ type keyring struct {
 	macs macs
 	ring atomic.Pointer[keys.Ring]
 	from atomic.Pointer[map[string]bool] // names of the Secrets it was read from
+	told string                          // digest of the ring that all objects were last queued for
 
 	// malformed is told of each Secret that should hold a key and does not.
 	malformed func(*corev1.Secret, error)
@@ -39,7 +40,7 @@ type keyring struct {
 
 // start loads the ring and the MAC key, and makes what a new cluster lacks.
 func (k *keyring) start(ctx context.Context) error {
-	if _, err := k.load(ctx); err != nil {
+	if err := k.load(ctx); err != nil {
 		return err
 	}
 	if err := k.ensure(ctx); err != nil {
@@ -49,15 +50,16 @@ func (k *keyring) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	k.told = k.ring.Load().Digest()
 	k.macs, err = newMACs(master)
 	return err
 }
 
-// load reads all key Secrets and reports whether the ring changed.
-func (k *keyring) load(ctx context.Context) (changed bool, err error) {
+// load reads all key Secrets and swaps the ring.
+func (k *keyring) load(ctx context.Context) error {
 	secrets, err := k.list(ctx)
 	if err != nil {
-		return false, fmt.Errorf("reading the keys in %s: %w", k.cfg.Namespace, err)
+		return fmt.Errorf("reading the keys in %s: %w", k.cfg.Namespace, err)
 	}
 	var ids []*keys.Identity
 	from := make(map[string]bool, len(secrets))
@@ -72,9 +74,8 @@ func (k *keyring) load(ctx context.Context) (changed bool, err error) {
 		ids = append(ids, id)
 	}
 	k.from.Store(&from)
-	ring := keys.NewRing(ids...)
-	old := k.ring.Swap(ring)
-	return old == nil || old.Digest() != ring.Digest(), nil
+	k.ring.Store(keys.NewRing(ids...))
+	return nil
 }
 
 // known reports whether the ring was read from the Secret: one that lost its
@@ -140,7 +141,7 @@ func (k *keyring) ensure(ctx context.Context) error {
 	if has[false] && has[true] {
 		return nil
 	}
-	if _, err := k.load(ctx); err != nil {
+	if err := k.load(ctx); err != nil {
 		return err
 	}
 	if len(k.ring.Load().Sealing()) < 2 {

@@ -19,7 +19,7 @@ func objectOf(ss *bitnami.SealedSecret) seal.Object {
 }
 
 // open opens all values in memory.
-func (o *opener) open(ctx context.Context, ss *bitnami.SealedSecret) (seal.Opened, *failure) {
+func (o pass) open(ctx context.Context, ss *bitnami.SealedSecret) (seal.Opened, *failure) {
 	o.metrics.requests.Inc()
 	refused := func(message string) (seal.Opened, *failure) {
 		return seal.Opened{}, &failure{reason: reasonUnsealFailed, kind: "unseal", message: message}
@@ -32,7 +32,7 @@ func (o *opener) open(ctx context.Context, ss *bitnami.SealedSecret) (seal.Opene
 	}
 	ob := objectOf(ss)
 	opened, err := seal.Opener{
-		Identities: o.keyring.ring.Load().Candidates(hints(ss), ss.CreationTimestamp.Time),
+		Identities: o.ring.Candidates(hints(ss), ss.CreationTimestamp.Time),
 		Try:        o.count,
 		Render:     o.render,
 	}.Object(ctx, ob)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"fuin.dev/controller/api/bitnami"
+	"fuin.dev/keys"
 	"fuin.dev/seal"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -33,9 +34,21 @@ type opener struct {
 	pruned  sync.Once
 }
 
-// Reconcile brings one SealedSecret's Secret and status to what they should
-// be. What rests already costs no call, or one read after a restart.
+// pass is one look at one SealedSecret, with the ring as it was at its start:
+// what is tried and what is recorded as tried are the same keys.
+type pass struct {
+	*opener
+	ring *keys.Ring
+}
+
+// Reconcile brings one SealedSecret's Secret and status to what they should be.
 func (o *opener) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	return pass{o, o.keyring.ring.Load()}.reconcile(ctx, req)
+}
+
+// reconcile is all that is done. What rests already costs no call, or one read
+// after a restart.
+func (o pass) reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	ss, err := o.load(ctx, req.NamespacedName)
 	if err != nil || ss == nil {
 		return reconcile.Result{}, err
@@ -61,7 +74,7 @@ func (o *opener) Reconcile(ctx context.Context, req reconcile.Request) (reconcil
 }
 
 // load reads the SealedSecret from the cache; nil when it is gone or going.
-func (o *opener) load(ctx context.Context, name types.NamespacedName) (*bitnami.SealedSecret, error) {
+func (o pass) load(ctx context.Context, name types.NamespacedName) (*bitnami.SealedSecret, error) {
 	var ss bitnami.SealedSecret
 	err := o.cache.Get(ctx, name, &ss)
 	if apierrors.IsNotFound(err) || err == nil && ss.DeletionTimestamp != nil {
@@ -73,7 +86,7 @@ func (o *opener) load(ctx context.Context, name types.NamespacedName) (*bitnami.
 }
 
 // body reads the SealedSecret with its values.
-func (o *opener) body(ctx context.Context, ss *bitnami.SealedSecret) (*bitnami.SealedSecret, error) {
+func (o pass) body(ctx context.Context, ss *bitnami.SealedSecret) (*bitnami.SealedSecret, error) {
 	var full bitnami.SealedSecret
 	if err := o.api.Get(ctx, client.ObjectKeyFromObject(ss), &full); err != nil {
 		return nil, err
@@ -89,7 +102,7 @@ func (o *opener) body(ctx context.Context, ss *bitnami.SealedSecret) (*bitnami.S
 // The cache's word that there is none counts for objects never seen before: the
 // worst that can come of it is a create that meets the Secret. For others the
 // cache may lag behind what the opener itself made.
-func (o *opener) secretOf(ctx context.Context, ss *bitnami.SealedSecret) (*corev1.Secret, error) {
+func (o pass) secretOf(ctx context.Context, ss *bitnami.SealedSecret) (*corev1.Secret, error) {
 	if _, seen := o.seen.Load(client.ObjectKeyFromObject(ss)); !seen && ss.Status.Fuin == nil {
 		if meta, err := o.cachedSecret(ctx, ss); err == nil && meta == nil {
 			return nil, nil
@@ -116,7 +129,7 @@ type outcome struct {
 
 // process opens the values and makes the Secret. It changes nothing unless
 // everything opened.
-func (o *opener) process(ctx context.Context, ss *bitnami.SealedSecret, secret *corev1.Secret) outcome {
+func (o pass) process(ctx context.Context, ss *bitnami.SealedSecret, secret *corev1.Secret) outcome {
 	fail := func(f *failure) outcome { return outcome{secret: secret, failure: f} }
 	mode, failed := o.terms(ss, secret)
 	if failed != nil {
@@ -191,8 +204,8 @@ type sight struct {
 	secretRV  string
 }
 
-func (o *opener) sight(ss *bitnami.SealedSecret, secret metav1.Object) sight {
-	s := sight{uid: ss.UID, digest: specDigest(ss), status: statusDigest(ss.Status), ring: o.keyring.ring.Load().Digest()}
+func (o pass) sight(ss *bitnami.SealedSecret, secret metav1.Object) sight {
+	s := sight{uid: ss.UID, digest: specDigest(ss), status: statusDigest(ss.Status), ring: o.ring.Digest()}
 	if secret != nil {
 		s.secretUID, s.secretRV = secret.GetUID(), secret.GetResourceVersion()
 	}
@@ -200,7 +213,7 @@ func (o *opener) sight(ss *bitnami.SealedSecret, secret metav1.Object) sight {
 }
 
 // rests compares the caches with what was last found at rest.
-func (o *opener) rests(ctx context.Context, ss *bitnami.SealedSecret) bool {
+func (o pass) rests(ctx context.Context, ss *bitnami.SealedSecret) bool {
 	last, ok := o.seen.Load(client.ObjectKeyFromObject(ss))
 	if !ok {
 		return false
@@ -216,7 +229,7 @@ func (o *opener) rests(ctx context.Context, ss *bitnami.SealedSecret) bool {
 }
 
 // cachedSecret is the metadata of the Secret that the cache knows, nil if none.
-func (o *opener) cachedSecret(ctx context.Context, ss *bitnami.SealedSecret) (*metav1.PartialObjectMetadata, error) {
+func (o pass) cachedSecret(ctx context.Context, ss *bitnami.SealedSecret) (*metav1.PartialObjectMetadata, error) {
 	secret := &metav1.PartialObjectMetadata{}
 	secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
 	err := o.cache.Get(ctx, client.ObjectKeyFromObject(ss), secret)
@@ -226,7 +239,7 @@ func (o *opener) cachedSecret(ctx context.Context, ss *bitnami.SealedSecret) (*m
 	return secret, err
 }
 
-func (o *opener) remember(ss *bitnami.SealedSecret, secret *corev1.Secret) {
+func (o pass) remember(ss *bitnami.SealedSecret, secret *corev1.Secret) {
 	s := o.sight(ss, nil)
 	if secret != nil {
 		s = o.sight(ss, secret)

@@ -49,7 +49,7 @@ func newPlan(ss *bitnami.SealedSecret, opened seal.Opened, mode bitnami.Mode) pl
 
 // terms decides on what terms the controller may write the Secret, by the
 // annotations of Sealed Secrets and by what is on record.
-func (o *opener) terms(ss *bitnami.SealedSecret, s *corev1.Secret) (bitnami.Mode, *failure) {
+func (o pass) terms(ss *bitnami.SealedSecret, s *corev1.Secret) (bitnami.Mode, *failure) {
 	template := ss.Spec.Template.Metadata.Annotations
 	skipOwner := template[annotationSkipOwner] == "true"
 	switch {
@@ -73,13 +73,13 @@ func (o *opener) terms(ss *bitnami.SealedSecret, s *corev1.Secret) (bitnami.Mode
 }
 
 // madeThis reports whether the record proves that the controller made s.
-func (o *opener) madeThis(ss *bitnami.SealedSecret, s *corev1.Secret) bool {
+func (o pass) madeThis(ss *bitnami.SealedSecret, s *corev1.Secret) bool {
 	return o.made(ss) && ss.Status.Fuin.SecretUID == s.UID && ss.Status.Fuin.Mode != bitnami.Patched
 }
 
 // keepRandom keeps what a template with random functions made before, while
 // the spec is the same: another run would change a password for no reason.
-func (o *opener) keepRandom(p *plan, ss *bitnami.SealedSecret, s *corev1.Secret) {
+func (o pass) keepRandom(p *plan, ss *bitnami.SealedSecret, s *corev1.Secret) {
 	if s == nil || !o.ranBefore(ss, s) {
 		return
 	}
@@ -93,7 +93,7 @@ func (o *opener) keepRandom(p *plan, ss *bitnami.SealedSecret, s *corev1.Secret)
 // ranBefore reports whether s was made of this very spec. Sealed Secrets left
 // no record, and under its CRD none is kept: then the conditions' word on the
 // generation is all there is.
-func (o *opener) ranBefore(ss *bitnami.SealedSecret, s *corev1.Secret) bool {
+func (o pass) ranBefore(ss *bitnami.SealedSecret, s *corev1.Secret) bool {
 	r := ss.Status.Fuin
 	if r == nil {
 		return ss.Status.ObservedGeneration == ss.Generation && isTrue(ss.Status.Conditions, bitnami.Synced)
@@ -102,7 +102,7 @@ func (o *opener) ranBefore(ss *bitnami.SealedSecret, s *corev1.Secret) bool {
 }
 
 // guardKeys refuses to make a Secret that the ring would take for a key.
-func (o *opener) guardKeys(p plan) *failure {
+func (o pass) guardKeys(p plan) *failure {
 	if p.ss.Namespace != o.cfg.Namespace {
 		return nil
 	}

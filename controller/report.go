@@ -18,7 +18,7 @@ import (
 
 // report writes the status, tells events and metrics, and decides on another
 // try. A write that only met another writer is tried again without a word.
-func (o *opener) report(ctx context.Context, ss *bitnami.SealedSecret, out outcome) (reconcile.Result, error) {
+func (o pass) report(ctx context.Context, ss *bitnami.SealedSecret, out outcome) (reconcile.Result, error) {
 	f := out.failure
 	if f != nil && (apierrors.IsConflict(f.again) || apierrors.IsAlreadyExists(f.again)) {
 		return reconcile.Result{RequeueAfter: again}, nil
@@ -45,7 +45,7 @@ func (o *opener) report(ctx context.Context, ss *bitnami.SealedSecret, out outco
 
 // confirm handles an object at rest: its status may still speak of an older
 // generation, which changed nothing that counts.
-func (o *opener) confirm(ctx context.Context, ss *bitnami.SealedSecret, secret *corev1.Secret) (reconcile.Result, error) {
+func (o pass) confirm(ctx context.Context, ss *bitnami.SealedSecret, secret *corev1.Secret) (reconcile.Result, error) {
 	if ss.Status.ObservedGeneration != ss.Generation {
 		status := *ss.Status.DeepCopy()
 		observe(&status, ss.Generation)
@@ -68,7 +68,7 @@ func observe(s *bitnami.SealedSecretStatus, generation int64) {
 }
 
 // statusOf is the status that an outcome calls for.
-func (o *opener) statusOf(ss *bitnami.SealedSecret, out outcome) bitnami.SealedSecretStatus {
+func (o pass) statusOf(ss *bitnami.SealedSecret, out outcome) bitnami.SealedSecretStatus {
 	s := bitnami.SealedSecretStatus{Conditions: conditionsOf(ss, out.failure), Fuin: out.record}
 	observe(&s, ss.Generation)
 	if out.failure == nil {
@@ -126,7 +126,7 @@ func date(c, before *bitnami.Condition, now metav1.Time) {
 
 // patchStatus writes the status if it differs, and leaves in ss what then
 // stands in the cluster.
-func (o *opener) patchStatus(ctx context.Context, ss *bitnami.SealedSecret, status bitnami.SealedSecretStatus) (changed bool, err error) {
+func (o pass) patchStatus(ctx context.Context, ss *bitnami.SealedSecret, status bitnami.SealedSecretStatus) (changed bool, err error) {
 	if equality.Semantic.DeepEqual(ss.Status, status) {
 		return false, nil
 	}
@@ -188,7 +188,7 @@ func sameWords(a, b []bitnami.Condition) bool {
 }
 
 // tell records an event where something was done or is said anew.
-func (o *opener) tell(ss *bitnami.SealedSecret, out outcome, said bool) {
+func (o pass) tell(ss *bitnami.SealedSecret, out outcome, said bool) {
 	switch {
 	case out.failure != nil && said:
 		o.events.Event(ss, corev1.EventTypeWarning, out.failure.reason, out.failure.message)

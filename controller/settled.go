@@ -12,7 +12,7 @@ import (
 
 // settled reports whether the status proves that nothing is to be done: what
 // the last opening saw and made is what stands there now.
-func (o *opener) settled(ss *bitnami.SealedSecret, secret *corev1.Secret) bool {
+func (o pass) settled(ss *bitnami.SealedSecret, secret *corev1.Secret) bool {
 	r := ss.Status.Fuin
 	if r == nil {
 		return false
@@ -32,14 +32,14 @@ func (o *opener) settled(ss *bitnami.SealedSecret, secret *corev1.Secret) bool {
 func staysAway(m bitnami.Mode) bool { return m == bitnami.Unowned || m == bitnami.Patched }
 
 // made reports whether the record of the last opening is the controller's own.
-func (o *opener) made(ss *bitnami.SealedSecret) bool {
+func (o pass) made(ss *bitnami.SealedSecret) bool {
 	r := ss.Status.Fuin
 	return r != nil && r.MadeMAC != "" && same(r.MadeMAC, o.keyring.macs.madeMAC(ss, r))
 }
 
 // openedMAC covers an opening: the spec, the keys and what they are worth now,
 // and what stands in the Secret.
-func (o *opener) openedMAC(ss *bitnami.SealedSecret, r *bitnami.Record, conditions []bitnami.Condition, s *corev1.Secret) string {
+func (o pass) openedMAC(ss *bitnami.SealedSecret, r *bitnami.Record, conditions []bitnami.Condition, s *corev1.Secret) string {
 	rests := []string{"opened", specDigest(ss), string(s.UID), string(r.Mode), contentDigest(s, ss, r.Labels, r.Annotations)}
 	for _, fingerprint := range r.Keys {
 		rests = append(rests, fingerprint, string(o.stateOf(fingerprint)))
@@ -49,8 +49,8 @@ func (o *opener) openedMAC(ss *bitnami.SealedSecret, r *bitnami.Record, conditio
 
 // stateOf is a key's state, for openings: whether it may open, not whether
 // it seals.
-func (o *opener) stateOf(fingerprint string) keys.State {
-	id := o.keyring.ring.Load().Find(fingerprint)
+func (o pass) stateOf(fingerprint string) keys.State {
+	id := o.ring.Find(fingerprint)
 	switch {
 	case id == nil:
 		return "gone"
@@ -62,8 +62,8 @@ func (o *opener) stateOf(fingerprint string) keys.State {
 
 // failedMAC covers a failure: the spec and the ring that failed, and the
 // Secret in the way if it was one.
-func (o *opener) failedMAC(ss *bitnami.SealedSecret, conditions []bitnami.Condition, target []string) string {
-	rests := append([]string{"failed", specDigest(ss), o.keyring.ring.Load().Digest()}, target...)
+func (o pass) failedMAC(ss *bitnami.SealedSecret, conditions []bitnami.Condition, target []string) string {
+	rests := append([]string{"failed", specDigest(ss), o.ring.Digest()}, target...)
 	return o.keyring.macs.outcomeMAC(ss, conditions, rests...)
 }
 

@@ -23,7 +23,7 @@ import (
 // queue is that of the opener.
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
-// watchSealedSecrets runs the opener for every SealedSecret that changes, and
+// watch runs the opener for every SealedSecret that changes, and
 // for the one of the same name when a Secret does. The returned function
 // queues all of them.
 func (o *opener) watch(mgr manager.Manager) (all func(context.Context) error, err error) {
@@ -68,7 +68,7 @@ func (o *opener) queueAll(ctx context.Context, ready chan queue) error {
 	return nil
 }
 
-// watchKeys loads the ring again when a key Secret changes.
+// watch loads the ring again when a key Secret changes.
 func (k *keyring) watch(mgr manager.Manager, changed func(context.Context) error) error {
 	one := reconcile.Request{NamespacedName: types.NamespacedName{Namespace: k.cfg.Namespace, Name: "keys"}}
 	toOne := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
@@ -89,19 +89,20 @@ func (k *keyring) mayBeKey(s client.Object) bool {
 	return s.GetNamespace() == k.cfg.Namespace && (rsa || age || s.GetName() == k.cfg.KeyPrefix || k.known(s.GetName()))
 }
 
+// reload reads the ring and has every SealedSecret looked at if it is another.
+// What fails is done at the next try: told is only then the new ring's digest.
 func (k *keyring) reload(ctx context.Context, queueAll func(context.Context) error) error {
-	changed, err := k.load(ctx)
-	if err != nil {
+	if err := k.load(ctx); err != nil {
 		return err
 	}
-	if err := k.publish(ctx); err != nil {
-		return err
+	if ring := k.ring.Load(); ring.Digest() != k.told {
+		k.log.Info("the ring changed", "keys", len(ring.All()))
+		if err := queueAll(ctx); err != nil {
+			return err
+		}
+		k.told = ring.Digest()
 	}
-	if !changed {
-		return nil
-	}
-	k.log.Info("the ring changed", "keys", len(k.ring.Load().All()))
-	return queueAll(ctx)
+	return k.publish(ctx)
 }
 
 // Backoff of objects that failed for a reason that may pass by itself.

@@ -17,7 +17,7 @@ import (
 const fieldOwner = "fuin"
 
 // write makes the Secret, or changes it if it is not as the plan says.
-func (o *opener) write(ctx context.Context, p plan, live *corev1.Secret) (s *corev1.Secret, wrote bool, failed *failure) {
+func (o pass) write(ctx context.Context, p plan, live *corev1.Secret) (s *corev1.Secret, wrote bool, failed *failure) {
 	if live == nil {
 		s = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: p.ss.Namespace, Name: p.ss.Name}}
 	} else {
@@ -51,7 +51,7 @@ func writeFailure(err error) *failure {
 }
 
 // recordOf is what the status keeps of an opening.
-func (o *opener) recordOf(p plan, s *corev1.Secret) *bitnami.Record {
+func (o pass) recordOf(p plan, s *corev1.Secret) *bitnami.Record {
 	r := &bitnami.Record{
 		Keys: p.keys, SpecDigest: specDigest(p.ss), SecretUID: s.UID, Mode: p.mode,
 		Labels: slices.Sorted(maps.Keys(p.labels)), Annotations: slices.Sorted(maps.Keys(p.annotations)),
