@@ -66,7 +66,7 @@ func (d *demo) show(ctx context.Context, keep bool) error {
 		d.screen.heading(fmt.Sprintf("%d. %s", i+1, s.title))
 		for _, p := range s.parts {
 			if err := p.do(ctx, d); err != nil {
-				return fmt.Errorf("step %d, %s: %w%s", i+1, s.title, err, d.controllerSays())
+				return fmt.Errorf("step %d, %s: %w%s", i+1, s.title, err, d.controllerSays(err))
 			}
 		}
 	}
@@ -130,13 +130,17 @@ func (d *demo) without(name string) []string {
 	return slices.DeleteFunc(slices.Clone(d.env), func(v string) bool { return strings.HasPrefix(v, name+"=") })
 }
 
-// controllerSays is the end of the controller's log, for errors.
-func (d *demo) controllerSays() string {
+// controllerSays is the end of the controller's log, for an error that does not
+// tell it already.
+func (d *demo) controllerSays(failed error) string {
 	const lines = 5
 	log, err := os.ReadFile(d.path(controllerLog))
 	if err != nil || len(log) == 0 {
 		return ""
 	}
 	all := strings.Split(strings.TrimSpace(string(log)), "\n")
+	if strings.Contains(failed.Error(), all[len(all)-1]) {
+		return ""
+	}
 	return "\n\nThe controller's last words:\n" + strings.Join(all[max(0, len(all)-lines):], "\n")
 }

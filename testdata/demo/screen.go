@@ -112,7 +112,7 @@ func (s *screen) check(text string) {
 
 // fail shows why the demo ends early.
 func (s *screen) fail(err error) {
-	s.line("\n" + s.paint(red, "✗ The demo ends here.") + " " + err.Error())
+	fmt.Fprintln(os.Stderr, "\n"+s.paint(red, "✗ The demo ends here.")+" "+err.Error())
 }
 
 // shorten shows long words by their ends.

@@ -23,8 +23,8 @@ func applyParts() []part {
 			prints("deployment.apps/shop created", "sealedsecret.bitnami.com/database created"),
 		run(waitReady).prints("condition met"),
 		run("kubectl get sealedsecret,secret -n shop").prints("secret/database", "True"),
-		say(`The controller opened it and made the Secret, which the Deployment names
-			as ever. In the cluster the password is there:`),
+		say(`The controller opened it and made the Secret, which the Deployment uses
+			like any other. In the cluster the password is there:`),
 		run(readPassword).prints(oldPassword),
 		claim{"the Secret holds the three values that were sealed", valuesAre(oldPassword)},
 		claim{"it is owned by its SealedSecret: deleting that deletes it", secretIsOwned},

@@ -43,15 +43,15 @@ func enterRepository(_ context.Context, d *demo) error {
 
 func sealParts() []part {
 	return []part{
-		say(`Once for a repository, the public keys of the cluster are kept beside
-			the manifests. From then on sealing needs no cluster.`),
+		say(`Once per repository, the public keys of the cluster are kept beside the
+			manifests. From then on sealing needs no cluster.`),
 		run("mkdir keys"),
 		run("fuin keys list -o public cluster > keys/production.txt").prints("listing the keys"),
 		say(`The Secret is sealed where it stands. Each value is sealed by itself,
 			for this namespace, this name and this key.`),
 		run("fuin seal -r keys/production.txt -n shop --in-place \\\n    "+file).
 			prints("sealed 1 Secret", `dropped a comment that holds the value of key "password"`).withoutCluster(),
-		claim{"sealed offline: no kubeconfig was there to reach a cluster with", fileIsSealed},
+		claim{"no value is left in the file, and no cluster was asked: there was no kubeconfig", fileIsSealed},
 		claim{"the comment that held the password is gone, with a warning; the others are kept", commentsAsTold},
 		run("cat " + file),
 		say(`What it is, anyone can see, without a key. The size of a value tells
@@ -65,7 +65,7 @@ func commitParts() []part {
 		say(`A SealedSecret is committed like any other manifest.`),
 		run("git add keys overlays && git commit -q -m 'The database of production'"),
 		run("git show --stat --format=%s").prints(file),
-		say(`The password is searched in all commits, plain and in base64.`),
+		say(`The password is searched for in all commits, plain and in base64.`),
 		run("git grep -e " + oldPassword + " -e $(printf " + oldPassword + " | base64) \\\n" +
 			"    $(git rev-list --all) || echo nothing found").prints("nothing found"),
 		claim{"no object of the Git repository holds any of the three values", gitHoldsNoValue},
@@ -80,7 +80,7 @@ func changeParts() []part {
 		run("sealed=$(printf " + newPassword + " | fuin seal -r keys/production.txt \\\n" +
 			"    -n shop --name database --from-file password=- | grep '^    password: ')\n" +
 			"sed -i \"s|^    password: .*|$sealed|\" " + file).withoutCluster(),
-		say(`One line changed. Whoever reviews it sees which value, and not what it is.`),
+		say(`One line changed. A reviewer sees which value it is, and not what it says.`),
 		run("git diff --stat -p -U0").prints("1 insertion(+), 1 deletion(-)", "+    password: ", "-    password: "),
 		run("git commit -q -a -m 'A new password for the database'"),
 		run("kubectl apply -k overlays/production").
