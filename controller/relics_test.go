@@ -89,6 +89,9 @@ func newInstallation(t *testing.T) *installation {
 	t.Helper()
 	const own = "sealed-secrets"
 	s := newUpstream(t, own)
+	// The garbage collector looks for new kinds every 30 seconds, and when it starts.
+	s.ok(s.ControllerManager.Stop())
+	s.ok(s.ControllerManager.Start(t.Context()))
 	i := &installation{system: s, own: own, tenant: s.Namespace(t), other: s.Namespace(t)}
 	u := s.runUpstream(own)
 	i.addSamples(s.kubeseal([]byte(s.certificate(u.http))))
