@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -61,7 +62,7 @@ func TestKubesealValidatesThroughTheAPIServer(t *testing.T) {
 	ns := s.Namespace(t)
 	_, flags := s.exposed(ns)
 	k := s.kubeseal(s.recipient("cert.pem").Marshal())
-	validate := append(flags, "--validate")
+	validate := append(slices.Clone(flags), "--validate")
 	theirs := k.seal(secret(ns, "db", "a", "1", "b", "2"))
 	good := map[string]string{
 		"of kubeseal":       theirs,
