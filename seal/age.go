@@ -49,7 +49,7 @@ func bind(at Place, value []byte) []byte {
 func unbind(at Place, plain []byte) ([]byte, error) {
 	rest, ok := bytes.CutPrefix(plain, []byte(at.binding()))
 	if !ok {
-		return nil, errMoved(plain)
+		return nil, errMoved(at, plain)
 	}
 	digits, padding, ok := bytes.Cut(rest, []byte("\n"))
 	length, err := strconv.Atoi(string(digits))
@@ -64,10 +64,12 @@ func unbind(at Place, plain []byte) ([]byte, error) {
 
 // errMoved tells where the value belongs. It names only what is formed like
 // Kubernetes' names: the line comes from whoever sealed the value.
-func errMoved(plain []byte) error {
+func errMoved(at Place, plain []byte) error {
 	line, _, _ := bytes.Cut(plain[:min(len(plain), 1024)], []byte("\n"))
 	f := strings.Split(string(line), " ")
 	switch {
+	case len(f) == 6 && f[1] == string(Strict) && isName(f[2]) && isName(f[3]) && f[4] == at.Key:
+		return refuse("seal it again where it stands", "sealed for %s/%s, and moved", f[2], f[3])
 	case len(f) == 6 && f[1] == string(Strict) && isName(f[2]) && isName(f[3]) && IsKey(f[4]):
 		return refuse("seal it again where it stands", "sealed for %s/%s key %q, and moved", f[2], f[3], f[4])
 	case len(f) == 4 && f[1] == string(NamespaceWide) && isName(f[2]):

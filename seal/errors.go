@@ -3,6 +3,7 @@ package seal
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -64,20 +65,32 @@ type KeyError struct {
 // maxKeysShown bounds the message; an object can have thousands of keys.
 const maxKeysShown = 5
 
+// Error names each reason once, with the keys that it concerns.
 func (e *ObjectError) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "opening %s/%s: ", e.Namespace, e.Name)
+	var reasons []string
+	keys := map[string][]string{}
 	for i, k := range e.Keys {
 		if i == maxKeysShown {
-			fmt.Fprintf(&b, "; and %d more keys", len(e.Keys)-i)
 			break
 		}
-		if i > 0 {
-			b.WriteString("; ")
+		reason := k.Err.Error()
+		if keys[reason] == nil {
+			reasons = append(reasons, reason)
 		}
-		fmt.Fprintf(&b, "key %q: %v", k.Key, k.Err)
+		keys[reason] = append(keys[reason], strconv.Quote(k.Key))
 	}
-	return b.String()
+	parts := make([]string, 0, len(reasons)+1)
+	for _, reason := range reasons {
+		name := "key "
+		if len(keys[reason]) > 1 {
+			name = "keys "
+		}
+		parts = append(parts, name+strings.Join(keys[reason], ", ")+": "+reason)
+	}
+	if more := len(e.Keys) - maxKeysShown; more > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more keys", more))
+	}
+	return fmt.Sprintf("opening %s/%s: %s", e.Namespace, e.Name, strings.Join(parts, "; "))
 }
 
 // Unwrap gives the keys' errors to errors.Is and errors.As.

@@ -86,9 +86,9 @@ func TestMovedValueDoesNotOpen(t *testing.T) {
 		to          seal.Place
 		want        string
 	}{
-		{"hybrid", "namespace", seal.Strict, seal.Place{Namespace: "bank", Name: "db", Key: "password"}, `sealed for shop/db key "password", and moved`},
+		{"hybrid", "namespace", seal.Strict, seal.Place{Namespace: "bank", Name: "db", Key: "password"}, `sealed for shop/db, and moved`},
 		{"hybrid", "name", seal.Strict, seal.Place{Namespace: "shop", Name: "cache", Key: "password"}, "and moved"},
-		{"hybrid", "key", seal.Strict, seal.Place{Namespace: "shop", Name: "db", Key: "user"}, "and moved"},
+		{"hybrid", "key", seal.Strict, seal.Place{Namespace: "shop", Name: "db", Key: "user"}, `sealed for shop/db key "password", and moved`},
 		{"hybrid", "namespace", seal.NamespaceWide, seal.Place{Namespace: "bank", Name: "db", Key: "password"}, "sealed for namespace shop (namespace-wide), and moved"},
 		{"rsa", "namespace", seal.Strict, seal.Place{Namespace: "bank", Name: "db", Key: "password"}, "no key opens it"},
 		{"rsa", "name", seal.Strict, seal.Place{Namespace: "shop", Name: "cache", Key: "password"}, "no key opens it"},
