@@ -16,8 +16,12 @@ import (
 // MaxManifest bounds what is parsed as manifests, in bytes.
 const MaxManifest = 32 << 20
 
-// maxNodes bounds one document after its aliases are written out.
-const maxNodes = 1 << 18
+// minNodes is how many nodes a small file may have, its aliases written out.
+const minNodes = 1 << 16
+
+// nodeBudget bounds the nodes of a whole file. A scalar in a manifest takes
+// more than four bytes, so that only aliases exceed it.
+func nodeBudget(data []byte) int { return max(minNodes, len(data)/4) }
 
 // Format is how a manifest is written.
 type Format string
@@ -52,10 +56,10 @@ func documents(data []byte) ([]*document, error) {
 		return jsonDocuments(data)
 	}
 	var out []*document
-	line := 1
+	line, budget := 1, nodeBudget(data)
 	for _, raw := range splitYAML(data) {
 		d := &document{raw: raw, line: line, format: YAML}
-		if err := d.parse(); err != nil {
+		if err := d.parse(&budget); err != nil {
 			return nil, err
 		}
 		out = append(out, d)
@@ -84,7 +88,7 @@ func startsDocument(line []byte) bool {
 	return ok && (len(rest) == 0 || bytes.ContainsRune([]byte(" \t\r\n"), rune(rest[0])))
 }
 
-func (d *document) parse() error {
+func (d *document) parse(budget *int) error {
 	var n yaml.Node
 	dec := yaml.NewDecoder(bytes.NewReader(d.raw))
 	if err := dec.Decode(&n); errors.Is(err, io.EOF) {
@@ -99,8 +103,7 @@ func (d *document) parse() error {
 	if root.Kind == yaml.ScalarNode && root.Tag == "!!null" {
 		return nil
 	}
-	budget := maxNodes
-	root, err := plain(root, &budget, 0)
+	root, err := plain(root, budget, 0)
 	if err != nil {
 		return d.at(err)
 	}

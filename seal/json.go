@@ -17,26 +17,32 @@ func jsonDocuments(data []byte) ([]*document, error) {
 	var out []*document
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
+	budget, counted, line := nodeBudget(data), 0, 1
 	for {
-		start := dec.InputOffset()
-		budget := maxNodes
+		start := int(dec.InputOffset())
+		start += len(data[start:]) - len(bytes.TrimLeft(data[start:], " \t\r\n"))
+		line += bytes.Count(data[counted:start], []byte("\n"))
+		counted = start
 		root, err := jsonNode(dec, &budget, 0)
 		if errors.Is(err, io.EOF) && len(out) > 0 {
 			return out, nil
 		}
-		line := 1 + bytes.Count(data[:dec.InputOffset()], []byte("\n"))
 		var e *Error
 		switch {
 		case errors.As(err, &e):
-			return nil, refuseAt(line, e.hint, "%s", e.Reason)
+			return nil, refuseAt(lineOf(data, dec), e.hint, "%s", e.Reason)
 		case err != nil:
-			return nil, refuseAt(line, "", "no JSON")
+			return nil, refuseAt(lineOf(data, dec), "", "no JSON")
 		case root.Kind != yaml.MappingNode:
 			return nil, refuseAt(line, "give Kubernetes manifests", "no object of Kubernetes, but %s", describe(root))
 		}
-		raw := data[start:dec.InputOffset()]
-		out = append(out, &document{raw: bytes.TrimLeft(raw, "\r\n"), line: line, root: root, format: JSON})
+		out = append(out, &document{raw: data[start:dec.InputOffset()], line: line, root: root, format: JSON})
 	}
+}
+
+// lineOf is the line that the decoder has come to.
+func lineOf(data []byte, dec *json.Decoder) int {
+	return 1 + bytes.Count(data[:dec.InputOffset()], []byte("\n"))
 }
 
 func jsonNode(dec *json.Decoder, budget *int, depth int) (*yaml.Node, error) {

@@ -27,7 +27,7 @@ type Options struct {
 type Result struct {
 	Out      []byte
 	Objects  []string // NAMESPACE/NAME of what was sealed or opened, in order
-	Others   []string // kinds of what was passed through, in order of first sight
+	Others   []string // kinds of what was passed through, in order of first sight; at most 20
 	Warnings []Warning
 }
 
@@ -64,6 +64,9 @@ func (o Opener) Manifest(ctx context.Context, data []byte, format Format) (Resul
 	w.convert = func(n *yaml.Node) (*yaml.Node, error) { return o.sealedSecret(ctx, n, w) }
 	return w.run(data)
 }
+
+// maxOthers bounds the kinds that a Result names.
+const maxOthers = 20
 
 // walk converts the wanted objects of a file and keeps the rest.
 type walk struct {
@@ -128,7 +131,7 @@ func (w *walk) object(at **yaml.Node) (changed bool, err error) {
 	case apiVersion == "v1" && (kind == "List" || kind == w.want+"List"):
 		return w.items(*at)
 	}
-	if !slices.Contains(w.result.Others, kind) {
+	if len(w.result.Others) < maxOthers && !slices.Contains(w.result.Others, kind) {
 		w.result.Others = append(w.result.Others, kind)
 	}
 	return false, nil

@@ -249,7 +249,7 @@ func FuzzManifest(f *testing.F) {
 	s := sealer(f, "x25519")
 	f.Fuzz(func(t *testing.T, data []byte) {
 		_, _ = seal.InspectManifest(data)
-		_, _ = seal.Objects(data)
+		_, _ = seal.Objects(data, 100)
 		_, _ = opener("x25519").Manifest(context.Background(), data, seal.YAML)
 		r, err := s.Manifest(data, seal.Options{Namespace: "ns", Name: "n", AllowEmpty: true})
 		if err != nil {

@@ -108,11 +108,14 @@ func setMap(to *yaml.Node, field string, m map[string]string) {
 	set(to, field, entries)
 }
 
-// Objects reads every SealedSecret in a file. The error wraps [ErrNothing] if
-// there is none.
-func Objects(data []byte) ([]Object, error) {
+// Objects reads every SealedSecret in a file, and refuses a file with more
+// than atMost of them. The error wraps [ErrNothing] if there is none.
+func Objects(data []byte, atMost int) ([]Object, error) {
 	var out []Object
 	err := each(data, func(_ *document, n *yaml.Node) error {
+		if len(out) == atMost {
+			return refuseAt(n.Line, "split it", "more than %d SealedSecrets", atMost)
+		}
 		ob, err := readObject(n)
 		out = append(out, ob)
 		return err

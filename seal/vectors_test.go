@@ -24,7 +24,7 @@ func TestVectors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		objects, err := seal.Objects(data)
+		objects, err := seal.Objects(data, 1)
 		if err != nil {
 			t.Fatal(err)
 		}

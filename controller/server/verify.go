@@ -14,16 +14,16 @@ func (s *Server) verify(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	objects, err := seal.Objects(data)
-	if err != nil || len(objects) > maxObjects {
-		http.Error(w, "the body holds no SealedSecret, or too many", http.StatusInternalServerError)
-		return
-	}
-	free, ok := s.slot(w, r)
+	free, ok := s.slot(w, r) // reading what a stranger sends costs, too
 	if !ok {
 		return
 	}
 	defer free()
+	objects, err := seal.Objects(data, maxObjects)
+	if err != nil {
+		http.Error(w, "the body holds no SealedSecret, or too many", http.StatusInternalServerError)
+		return
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
 	for _, ob := range objects {
