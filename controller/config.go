@@ -20,7 +20,7 @@ type Config struct {
 
 	Namespaces    []string      // watched; empty: all
 	LabelSelector string        // of SealedSecrets; empty: all
-	Workers       int           // that open at the same time; default 8 a core
+	Workers       int           // that open at the same time; default 8 a core, 64 at most
 	KeyPrefix     string        // of RSA key Secrets; default sealed-secrets-key
 	KeyBits       int           // of new RSA keys; default 4096
 	KeyTTL        time.Duration // of new certificates; default ten years
@@ -34,8 +34,11 @@ type Config struct {
 	Log           *slog.Logger
 }
 
+// maxWorkers bounds the default: each worker may hold an object of over 1 MiB.
+const maxWorkers = 64
+
 func (c Config) withDefaults() Config {
-	defaultTo(&c.Workers, 8*runtime.GOMAXPROCS(0))
+	defaultTo(&c.Workers, min(8*runtime.GOMAXPROCS(0), maxWorkers))
 	defaultTo(&c.KeyPrefix, "sealed-secrets-key")
 	defaultTo(&c.KeyBits, 4096)
 	defaultTo(&c.KeyTTL, 10*365*24*time.Hour)

@@ -74,6 +74,7 @@ func only(m map[string]string, names ...string) map[string]string {
 // leaves the process only inside a MAC.
 func contentDigest(s *corev1.Secret, ss *bitnami.SealedSecret, labels, annotations []string) string {
 	h := sha256.New()
+	writePart(h, strconv.Itoa(len(s.Data)))
 	for _, key := range slices.Sorted(maps.Keys(s.Data)) {
 		writePart(h, key)
 		writePart(h, string(s.Data[key]))
@@ -85,6 +86,7 @@ func contentDigest(s *corev1.Secret, ss *bitnami.SealedSecret, labels, annotatio
 		values map[string]string
 		names  []string
 	}{{s.Labels, labels}, {s.Annotations, annotations}} {
+		writePart(h, strconv.Itoa(len(part.names)))
 		for _, name := range part.names {
 			value, ok := part.values[name]
 			writePart(h, name)

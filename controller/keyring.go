@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -120,35 +121,43 @@ func (k *keyring) identity(s *corev1.Secret) (*keys.Identity, error) {
 	}.Identity()
 }
 
-// ensure makes an RSA and an age key where no active one is. Names are
-// settled beforehand, so that two writers meet in AlreadyExists.
+// ensure makes an RSA and an age key where no active one is: at the first
+// start, and when the last active one was retired or revoked.
 func (k *keyring) ensure(ctx context.Context) error {
-	has := map[bool]bool{}
-	for _, id := range k.ring.Load().Sealing() {
-		has[id.Kind().Age()] = true
-	}
-	now := time.Now()
-	if !has[false] {
-		if err := k.create(ctx, keys.RSA, k.cfg.KeyPrefix+"-"+period(now), now); err != nil {
-			return err
-		}
-	}
-	if !has[true] {
-		if err := k.create(ctx, keys.Hybrid, agePrefix+"-"+period(now), now); err != nil {
-			return err
-		}
-	}
-	if has[false] && has[true] {
-		return nil
-	}
-	if err := k.load(ctx); err != nil {
+	if err := k.ensureKind(ctx, keys.RSA, k.cfg.KeyPrefix); err != nil {
 		return err
 	}
-	if len(k.ring.Load().Sealing()) < 2 {
-		return fmt.Errorf("the keys in %s do not load: see the errors above, and Secrets named %s-… and %s-…",
-			k.cfg.Namespace, k.cfg.KeyPrefix, agePrefix)
+	return k.ensureKind(ctx, keys.Hybrid, agePrefix)
+}
+
+// maxNames bounds how many key Secrets are tried in one period.
+const maxNames = 10
+
+// ensureKind settles on names beforehand, so that two writers meet in
+// AlreadyExists; the next name is for a Secret that exists and seals nothing.
+func (k *keyring) ensureKind(ctx context.Context, kind keys.Kind, prefix string) error {
+	now := time.Now()
+	for n := range maxNames {
+		if k.seals(kind) {
+			return nil
+		}
+		name := prefix + "-" + period(now)
+		if n > 0 {
+			name += fmt.Sprintf("-%d", n+1)
+		}
+		if err := k.create(ctx, kind, name, now); err != nil {
+			return err
+		}
+		if err := k.load(ctx); err != nil {
+			return err
+		}
 	}
-	return nil
+	return fmt.Errorf("no key seals, though Secrets %s-%s… exist in %s: see the errors above", prefix, period(now), k.cfg.Namespace)
+}
+
+// seals reports whether the ring has an active key of the kind's encoding.
+func (k *keyring) seals(kind keys.Kind) bool {
+	return slices.ContainsFunc(k.ring.Load().Sealing(), func(id *keys.Identity) bool { return id.Kind().Age() == kind.Age() })
 }
 
 // period names the 30 days in which a time lies, by their first.
@@ -171,7 +180,7 @@ func (k *keyring) create(ctx context.Context, kind keys.Kind, name string, now t
 	case apierrors.IsAlreadyExists(err):
 		return nil // another replica was first
 	case err != nil:
-		return fmt.Errorf("keeping a new key in %s/%s: %w", key.Namespace, key.Name, err)
+		return fmt.Errorf("keeping a new key in %s/%s: %s", key.Namespace, key.Name, apiMessage(err))
 	}
 	k.log.Info("made a key", "kind", kind, "fingerprint", id.Fingerprint(), "secret", key.Name)
 	return nil
@@ -202,7 +211,7 @@ func (k *keyring) macKey(ctx context.Context) ([]byte, error) {
 	}
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("reading the MAC key %s: %w", at, err)
+		return nil, fmt.Errorf("reading the MAC key %s: %s", at, apiMessage(err))
 	case s.Type != macType || len(s.Data[macDataKey]) != macKeySize:
 		return nil, errors.New("the Secret " + at.String() + " holds no MAC key: restore it, or delete it and every status is made anew")
 	}

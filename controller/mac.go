@@ -7,7 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"hash"
-	"slices"
+	"strconv"
 
 	"fuin.dev/controller/api/bitnami"
 )
@@ -67,7 +67,7 @@ func joined(names []string) string {
 
 // outcomeMAC covers the conditions and what they rest on.
 func (m macs) outcomeMAC(ss *bitnami.SealedSecret, conditions []bitnami.Condition, rests ...string) string {
-	parts := slices.Clone(rests)
+	parts := append([]string{strconv.Itoa(len(rests))}, rests...)
 	for _, c := range conditions {
 		parts = append(parts, c.Type, string(c.Status), c.Reason, c.Message)
 	}

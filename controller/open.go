@@ -33,7 +33,7 @@ func (o pass) open(ctx context.Context, ss *bitnami.SealedSecret) (seal.Opened, 
 	ob := objectOf(ss)
 	opened, err := seal.Opener{
 		Identities: o.ring.Candidates(hints(ss), ss.CreationTimestamp.Time),
-		Try:        o.count,
+		Try:        o.budget(objectOperations),
 		Render:     o.render,
 	}.Object(ctx, ob)
 	if err == nil {
@@ -56,7 +56,22 @@ func hints(ss *bitnami.SealedSecret) []string {
 	return out
 }
 
-func (o *opener) count(id *keys.Identity) error {
-	o.metrics.operations.WithLabelValues(string(id.Kind())).Inc()
-	return nil
+// Budgets of private-key operations. An object of many values needs one each
+// once the key is found, and one for each older key before that.
+const (
+	objectOperations  = 2000
+	requestOperations = 200
+)
+
+var errBudget = errors.New("too many values that no key opens: the rest was not tried")
+
+// budget counts operations and ends an opening that takes too many.
+func (o *opener) budget(operations int) func(*keys.Identity) error {
+	return func(id *keys.Identity) error {
+		if operations--; operations < 0 {
+			return errBudget
+		}
+		o.metrics.operations.WithLabelValues(string(id.Kind())).Inc()
+		return nil
+	}
 }

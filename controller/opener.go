@@ -3,9 +3,10 @@ package controller
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
-	"time"
 
 	"fuin.dev/controller/api/bitnami"
 	"fuin.dev/keys"
@@ -31,6 +32,8 @@ type opener struct {
 	log     *slog.Logger
 	cfg     Config
 	seen    sync.Map // types.NamespacedName → sight
+	done    sync.Map // types.NamespacedName → memo
+	retries backoff  // of writes that met another writer
 	pruned  sync.Once
 }
 
@@ -58,7 +61,7 @@ func (o pass) reconcile(ctx context.Context, req reconcile.Request) (reconcile.R
 	}
 	secret, err := o.secretOf(ctx, ss)
 	if err != nil {
-		return o.report(ctx, ss, outcome{failure: transient("reading its Secret", err)})
+		return o.report(ctx, ss, outcome{failure: transient("fetch", "reading its Secret", err)})
 	}
 	if o.settled(ss, secret) {
 		return o.confirm(ctx, ss, secret)
@@ -79,6 +82,7 @@ func (o pass) load(ctx context.Context, name types.NamespacedName) (*bitnami.Sea
 	err := o.cache.Get(ctx, name, &ss)
 	if apierrors.IsNotFound(err) || err == nil && ss.DeletionTimestamp != nil {
 		o.seen.Delete(name)
+		o.done.Delete(name)
 		o.metrics.forget(name)
 		return nil, nil // garbage collection removes the Secret
 	}
@@ -148,7 +152,9 @@ func (o pass) process(ctx context.Context, ss *bitnami.SealedSecret, secret *cor
 	if failed != nil {
 		return fail(failed)
 	}
-	return outcome{secret: written, record: o.recordOf(p, written), wrote: wrote}
+	record := o.recordOf(p, written)
+	o.done.Store(client.ObjectKeyFromObject(ss), memo{ss.UID, record})
+	return outcome{secret: written, record: record, wrote: wrote}
 }
 
 // failure is why a SealedSecret is not served. Its message holds no content.
@@ -167,36 +173,51 @@ const (
 	reasonUpdateFailed = "ErrUpdateFailed"
 )
 
-func transient(doing string, err error) *failure {
-	return &failure{reason: reasonUpdateFailed, kind: "update", message: doing + ": " + apiMessage(err), again: err}
+func transient(kind, doing string, err error) *failure {
+	return &failure{reason: reasonUpdateFailed, kind: kind, message: doing + ": " + apiMessage(err), again: err}
 }
 
 func inTheWay(kind, message string) *failure {
 	return &failure{reason: reasonUpdateFailed, kind: kind, message: message, target: true}
 }
 
-// apiMessage is the server's word without what it quotes: a validation error
-// can repeat a value.
+// apiMessage is the server's word without what it quotes: a validation error,
+// a policy or a webhook can repeat a value.
 func apiMessage(err error) string {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {
 		return "the API server is out of reach"
 	}
 	s := status.Status()
-	if s.Reason != metav1.StatusReasonInvalid || s.Details == nil {
+	if before, _, denied := strings.Cut(s.Message, " denied "); denied {
+		return before + " denied it" // behind these words a policy says what it likes
+	}
+	switch s.Reason {
+	case metav1.StatusReasonForbidden, metav1.StatusReasonUnauthorized, metav1.StatusReasonNotFound, metav1.StatusReasonConflict:
 		return s.Message
+	case metav1.StatusReasonInvalid:
+		return "it is invalid" + fieldsOf(s.Details)
 	}
-	message := "it is invalid:"
-	for _, cause := range s.Details.Causes {
-		message += " " + cause.Field + " (" + string(cause.Type) + ")"
+	return fmt.Sprintf("the API server answers %d %s", s.Code, s.Reason)
+}
+
+func fieldsOf(details *metav1.StatusDetails) (fields string) {
+	if details == nil {
+		return ""
 	}
-	return message
+	for _, cause := range details.Causes {
+		if cause.Field != "" {
+			fields += fmt.Sprintf(": %s (%s)", cause.Field, cause.Type)
+		}
+	}
+	return fields
 }
 
 // sight is what the opener last found at rest; while nothing of it changes,
 // an event costs no call.
 type sight struct {
 	uid       types.UID
+	gen       int64
 	digest    string
 	status    string
 	ring      string
@@ -205,7 +226,7 @@ type sight struct {
 }
 
 func (o pass) sight(ss *bitnami.SealedSecret, secret metav1.Object) sight {
-	s := sight{uid: ss.UID, digest: specDigest(ss), status: statusDigest(ss.Status), ring: o.ring.Digest()}
+	s := sight{uid: ss.UID, gen: ss.Generation, digest: specDigest(ss), status: statusDigest(ss.Status), ring: o.ring.Digest()}
 	if secret != nil {
 		s.secretUID, s.secretRV = secret.GetUID(), secret.GetResourceVersion()
 	}
@@ -246,6 +267,3 @@ func (o pass) remember(ss *bitnami.SealedSecret, secret *corev1.Secret) {
 	}
 	o.seen.Store(client.ObjectKeyFromObject(ss), s)
 }
-
-// again is how soon a write that met another writer is tried again.
-const again = 50 * time.Millisecond

@@ -63,7 +63,7 @@ func (o pass) terms(ss *bitnami.SealedSecret, s *corev1.Secret) (bitnami.Mode, *
 		return bitnami.Patched, nil
 	case s.Annotations[annotationManaged] == "true":
 		return bitnami.Managed, nil
-	case skipOwner && (metav1.IsControlledBy(s, ss) || o.madeThis(ss, s)):
+	case skipOwner && (metav1.IsControlledBy(s, ss) || o.madeThis(ss, s) || writtenByUs(s)):
 		return bitnami.Unowned, nil
 	case metav1.IsControlledBy(s, ss) || o.madeThis(ss, s):
 		return bitnami.Owned, nil
@@ -74,7 +74,18 @@ func (o pass) terms(ss *bitnami.SealedSecret, s *corev1.Secret) (bitnami.Mode, *
 
 // madeThis reports whether the record proves that the controller made s.
 func (o pass) madeThis(ss *bitnami.SealedSecret, s *corev1.Secret) bool {
-	return o.made(ss) && ss.Status.Fuin.SecretUID == s.UID && ss.Status.Fuin.Mode != bitnami.Patched
+	r := o.known(ss)
+	return r != nil && r.SecretUID == s.UID && r.Mode != bitnami.Patched
+}
+
+// writtenByUs reports whether a Secret without an owner names the controller
+// among its writers. It stands in for a record that was lost between the
+// Secret's write and the status'; who forges it hands over a Secret of their
+// own, as by annotation.
+func writtenByUs(s *corev1.Secret) bool {
+	return metav1.GetControllerOf(s) == nil && slices.ContainsFunc(s.ManagedFields, func(f metav1.ManagedFieldsEntry) bool {
+		return f.Manager == fieldOwner
+	})
 }
 
 // keepRandom keeps what a template with random functions made before, while
@@ -94,11 +105,10 @@ func (o pass) keepRandom(p *plan, ss *bitnami.SealedSecret, s *corev1.Secret) {
 // no record, and under its CRD none is kept: then the conditions' word on the
 // generation is all there is.
 func (o pass) ranBefore(ss *bitnami.SealedSecret, s *corev1.Secret) bool {
-	r := ss.Status.Fuin
-	if r == nil {
-		return ss.Status.ObservedGeneration == ss.Generation && isTrue(ss.Status.Conditions, bitnami.Synced)
+	if r := o.known(ss); r != nil {
+		return r.SpecDigest == specDigest(ss) && r.SecretUID == s.UID
 	}
-	return o.made(ss) && r.SpecDigest == specDigest(ss) && r.SecretUID == s.UID
+	return ss.Status.Fuin == nil && ss.Status.ObservedGeneration == ss.Generation && isTrue(ss.Status.Conditions, bitnami.Synced)
 }
 
 // guardKeys refuses to make a Secret that the ring would take for a key.
@@ -149,6 +159,9 @@ func (p plan) applyData(s *corev1.Secret) *failure {
 	isImmutable := s.Immutable != nil && *s.Immutable
 	if isImmutable && !maps.EqualFunc(s.Data, data, func(a, b []byte) bool { return string(a) == string(b) }) {
 		return inTheWay("update", fmt.Sprintf("Error updating %s/%s: the target Secret is immutable: delete it, and it is made anew", p.ss.Namespace, s.Name))
+	}
+	if isImmutable && p.immutable != nil && !*p.immutable {
+		return inTheWay("update", fmt.Sprintf("Secret %s is immutable and is not to be: delete it, and it is made anew", s.Name))
 	}
 	if !isImmutable {
 		s.Data = data

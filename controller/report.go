@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"fuin.dev/controller/api/bitnami"
@@ -20,13 +21,17 @@ import (
 // try. A write that only met another writer is tried again without a word.
 func (o pass) report(ctx context.Context, ss *bitnami.SealedSecret, out outcome) (reconcile.Result, error) {
 	f := out.failure
+	req := reconcile.Request{NamespacedName: client.ObjectKeyFromObject(ss)}
 	if f != nil && (apierrors.IsConflict(f.again) || apierrors.IsAlreadyExists(f.again)) {
-		return reconcile.Result{RequeueAfter: again}, nil
+		o.seen.Store(req.NamespacedName, sight{}) // the cache lags: the next look asks the API server
+		return reconcile.Result{RequeueAfter: o.retries.When(req)}, nil
 	}
+	o.retries.Forget(req)
 	if ctx.Err() != nil {
 		return reconcile.Result{}, ctx.Err() // shutting down: nothing was decided
 	}
 	if f != nil {
+		f.message = bounded(f.message)
 		o.metrics.errors.WithLabelValues(f.kind, ss.Namespace).Inc()
 	}
 	changed, err := o.patchStatus(ctx, ss, o.statusOf(ss, out))
@@ -41,6 +46,17 @@ func (o pass) report(ctx context.Context, ss *bitnami.SealedSecret, out outcome)
 	}
 	o.remember(ss, out.secret)
 	return reconcile.Result{}, nil
+}
+
+// maxMessage bounds what a status, an event and a log line say, in bytes: an
+// object has room for thousands of long keys.
+const maxMessage = 2 << 10
+
+func bounded(message string) string {
+	if len(message) <= maxMessage {
+		return message
+	}
+	return strings.ToValidUTF8(message[:maxMessage], "") + " …"
 }
 
 // confirm handles an object at rest: its status may still speak of an older
@@ -76,8 +92,8 @@ func (o pass) statusOf(ss *bitnami.SealedSecret, out outcome) bitnami.SealedSecr
 		return s
 	}
 	s.Fuin = &bitnami.Record{}
-	if o.made(ss) {
-		s.Fuin = ss.Status.Fuin.DeepCopy() // what was made before stays made
+	if known := o.known(ss); known != nil {
+		s.Fuin = known.DeepCopy() // what was made before stays made
 	}
 	switch {
 	case out.failure.again != nil:
@@ -192,6 +208,9 @@ func (o pass) tell(ss *bitnami.SealedSecret, out outcome, said bool) {
 	switch {
 	case out.failure != nil && said:
 		o.events.Event(ss, corev1.EventTypeWarning, out.failure.reason, out.failure.message)
+		if out.failure.again != nil {
+			return // the queue logs it, with each try
+		}
 		o.log.Error("not opened", "namespace", ss.Namespace, "name", ss.Name, "reason", out.failure.reason, "error", out.failure.message)
 	case out.failure == nil && (out.wrote || said):
 		o.events.Event(ss, corev1.EventTypeNormal, reasonUnsealed, "SealedSecret unsealed successfully")

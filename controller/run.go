@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"fuin.dev/controller/api/bitnami"
@@ -98,7 +99,9 @@ func manage(ctx context.Context, cfg Config, scheme *runtime.Scheme, api client.
 	}
 	mgr, err := ctrl.NewManager(cfg.Rest, ctrl.Options{
 		Scheme: scheme, Cache: cached, Logger: logr.FromSlogHandler(cfg.Log.Handler()),
-		Metrics:                metricsserver.Options{BindAddress: cfg.ListenMetrics},
+		Metrics: metricsserver.Options{BindAddress: cfg.ListenMetrics, ExtraHandlers: map[string]http.Handler{
+			"/healthz": http.HandlerFunc(server.Healthz), // for probes: other clients cannot take its place
+		}},
 		HealthProbeBindAddress: "0", LeaderElection: false,
 	})
 	if err != nil {
@@ -106,6 +109,7 @@ func manage(ctx context.Context, cfg Config, scheme *runtime.Scheme, api client.
 	}
 	o := &opener{
 		cache: mgr.GetCache(), api: api, keyring: ring, render: cfg.Render, events: events, log: cfg.Log, cfg: cfg,
+		retries: newBackoff(),
 		metrics: newMetrics(ctrlmetrics.Registry, cfg.Version),
 	}
 	queueAll, err := o.watch(mgr)
@@ -153,7 +157,7 @@ func newServer(cfg Config, o *opener, registry prometheus.Registerer) *server.Se
 			return keys[PublicCertificate], keys[PublicRecipients]
 		},
 		Opener: func(ob seal.Object) seal.Opener {
-			return seal.Opener{Identities: o.keyring.ring.Load().Candidates(ob.Hints(), time.Time{}), Try: o.count}
+			return seal.Opener{Identities: o.keyring.ring.Load().Candidates(ob.Hints(), time.Time{}), Try: o.budget(requestOperations)}
 		},
 	})
 }

@@ -4,26 +4,33 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"slices"
+	"strconv"
 
 	"fuin.dev/controller/api/bitnami"
 	"fuin.dev/keys"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // settled reports whether the status proves that nothing is to be done: what
 // the last opening saw and made is what stands there now.
 func (o pass) settled(ss *bitnami.SealedSecret, secret *corev1.Secret) bool {
-	r := ss.Status.Fuin
-	if r == nil {
-		return false
+	if secret == nil {
+		// What left on purpose stays away, also where the CRD drops the record.
+		if known := o.known(ss); known != nil && staysAway(known.Mode) && known.SpecDigest == specDigest(ss) {
+			return true
+		}
 	}
-	conditions := ss.Status.Conditions
+	r, conditions := ss.Status.Fuin, ss.Status.Conditions
 	switch {
+	case r == nil:
+		return false
 	case !isTrue(conditions, bitnami.Ready):
 		// Which of the two failures it was, only the MAC tells.
 		return same(r.MAC, o.failedMAC(ss, conditions, nil)) || same(r.MAC, o.failedMAC(ss, conditions, targetOf(ss, secret)))
 	case secret == nil:
-		return staysAway(r.Mode) && r.SpecDigest == specDigest(ss) && o.made(ss)
+		return false
 	}
 	return same(r.MAC, o.openedMAC(ss, r, conditions, secret))
 }
@@ -31,10 +38,24 @@ func (o pass) settled(ss *bitnami.SealedSecret, secret *corev1.Secret) bool {
 // staysAway tells the modes whose Secret is not made again once it is deleted.
 func staysAway(m bitnami.Mode) bool { return m == bitnami.Unowned || m == bitnami.Patched }
 
-// made reports whether the record of the last opening is the controller's own.
-func (o pass) made(ss *bitnami.SealedSecret) bool {
+// memo is the record of an opening by this process: it stands where the status
+// could not be written, or the CRD drops it.
+type memo struct {
+	uid    types.UID
+	record *bitnami.Record
+}
+
+// known is the record of the last opening, if it is the controller's own; else
+// nil.
+func (o pass) known(ss *bitnami.SealedSecret) *bitnami.Record {
+	if m, ok := o.done.Load(client.ObjectKeyFromObject(ss)); ok && m.(memo).uid == ss.UID {
+		return m.(memo).record
+	}
 	r := ss.Status.Fuin
-	return r != nil && r.MadeMAC != "" && same(r.MadeMAC, o.keyring.macs.madeMAC(ss, r))
+	if r == nil || r.MadeMAC == "" || !same(r.MadeMAC, o.keyring.macs.madeMAC(ss, r)) {
+		return nil
+	}
+	return r
 }
 
 // openedMAC covers an opening: the spec, the keys and what they are worth now,
@@ -60,10 +81,12 @@ func (o pass) stateOf(fingerprint string) keys.State {
 	return keys.Active
 }
 
-// failedMAC covers a failure: the spec and the ring that failed, and the
-// Secret in the way if it was one.
+// failedMAC covers a failure: the spec, the ring and the controller that
+// failed, and the Secret in the way if it was one.
 func (o pass) failedMAC(ss *bitnami.SealedSecret, conditions []bitnami.Condition, target []string) string {
-	rests := append([]string{"failed", specDigest(ss), o.ring.Digest()}, target...)
+	rests := append([]string{
+		"failed", specDigest(ss), o.ring.Digest(), o.cfg.Version, strconv.FormatBool(o.cfg.RejectLegacy),
+	}, target...)
 	return o.keyring.macs.outcomeMAC(ss, conditions, rests...)
 }
 

@@ -95,6 +95,9 @@ func (k *keyring) reload(ctx context.Context, queueAll func(context.Context) err
 	if err := k.load(ctx); err != nil {
 		return err
 	}
+	if err := k.ensure(ctx); err != nil {
+		return err
+	}
 	if ring := k.ring.Load(); ring.Digest() != k.told {
 		k.log.Info("the ring changed", "keys", len(ring.All()))
 		if err := queueAll(ctx); err != nil {

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 
@@ -23,11 +24,7 @@ func (o pass) write(ctx context.Context, p plan, live *corev1.Secret) (s *corev1
 	} else {
 		s = live.DeepCopy()
 	}
-	var before *bitnami.Record
-	if o.made(p.ss) {
-		before = p.ss.Status.Fuin
-	}
-	if failed := p.apply(s, before); failed != nil {
+	if failed := p.apply(s, o.known(p.ss)); failed != nil {
 		return nil, false, failed
 	}
 	if live != nil && equality.Semantic.DeepEqual(live, s) {
@@ -44,10 +41,22 @@ func writeFailure(err error) *failure {
 	switch {
 	case err == nil:
 		return nil
-	case apierrors.IsInvalid(err):
+	case isInvalid(err):
 		return inTheWay("update", "writing its Secret: "+apiMessage(err))
 	}
-	return transient("writing its Secret", err)
+	return transient("update", "writing its Secret", err)
+}
+
+// isInvalid reports whether the object itself is refused, field by field, for
+// good. A policy that denies gives the same reason, and may be changed.
+func isInvalid(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || !apierrors.IsInvalid(err) {
+		return false
+	}
+	details := status.Status().Details
+	return details != nil && len(details.Causes) > 0 &&
+		!slices.ContainsFunc(details.Causes, func(c metav1.StatusCause) bool { return c.Field == "" })
 }
 
 // recordOf is what the status keeps of an opening.
@@ -55,6 +64,9 @@ func (o pass) recordOf(p plan, s *corev1.Secret) *bitnami.Record {
 	r := &bitnami.Record{
 		Keys: p.keys, SpecDigest: specDigest(p.ss), SecretUID: s.UID, Mode: p.mode,
 		Labels: slices.Sorted(maps.Keys(p.labels)), Annotations: slices.Sorted(maps.Keys(p.annotations)),
+	}
+	if p.mode == bitnami.Patched && metav1.IsControlledBy(s, p.ss) {
+		r.Mode = bitnami.Managed // it is ours as well, and made again once it is deleted
 	}
 	r.MadeMAC = o.keyring.macs.madeMAC(p.ss, r)
 	return r

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 
 	"fuin.dev/controller"
@@ -40,7 +41,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	pool := render.NewPool(render.Config{Path: o.renderPath})
+	pool := render.NewPool(sandbox(o.renderPath))
 	defer pool.Close()
 	checkSandbox(ctx, pool, cfg.Log)
 	cfg.Render = pool.Render
@@ -48,6 +49,12 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	return nil
+}
+
+// sandbox is sized so that even templates made to fill it fit into the memory
+// that the Deployment asks for.
+func sandbox(path string) render.Config {
+	return render.Config{Path: path, Size: min(runtime.GOMAXPROCS(0), 4), MaxMemory: 64 << 20}
 }
 
 // checkSandbox says at the start how far templates are confined.

@@ -67,7 +67,11 @@ func (s *Server) Start(ctx context.Context) error {
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(netutil.LimitListener(listener, maxConnections)) }()
 	s.cfg.Log.Info("serving", "address", listener.Addr().String())
-	<-ctx.Done()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if err := srv.Shutdown(bounded); err != nil {
@@ -82,12 +86,15 @@ func (s *Server) Start(ctx context.Context) error {
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	m := newMetrics(s.cfg.Registry)
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { text(w, "text/plain; charset=utf-8", "ok\n") })
+	mux.HandleFunc("GET /healthz", Healthz)
 	mux.Handle("GET /v1/cert.pem", m.count("/v1/cert.pem", s.certificate))
 	mux.Handle("GET /v1/recipients", m.count("/v1/recipients", s.recipients))
 	mux.Handle("POST /v1/verify", m.count("/v1/verify", s.verify))
 	return mux
 }
+
+// Healthz answers that the process serves.
+func Healthz(w http.ResponseWriter, _ *http.Request) { text(w, "text/plain; charset=utf-8", "ok\n") }
 
 func (s *Server) certificate(w http.ResponseWriter, _ *http.Request) {
 	certificate, _ := s.cfg.Public()

@@ -1,6 +1,8 @@
 package bitnami
 
 import (
+	"encoding/json"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -24,6 +26,20 @@ type SealedSecretStatus struct {
 	// Fuin is what a restart needs in order to open nothing again.
 	// +optional
 	Fuin *Record `json:"fuin,omitempty"`
+}
+
+// UnmarshalJSON takes whatever stands there, as that of the spec does: who may
+// write one status must not end the watch of all. What does not decode is as
+// good as no status.
+func (s *SealedSecretStatus) UnmarshalJSON(data []byte) error {
+	type fields SealedSecretStatus
+	var f fields
+	if err := json.Unmarshal(data, &f); err != nil {
+		*s = SealedSecretStatus{}
+		return nil
+	}
+	*s = SealedSecretStatus(f)
+	return nil
 }
 
 // Condition is upstream's, with observedGeneration added.

@@ -29,3 +29,16 @@ func TestGarbageDecodes(t *testing.T) {
 		t.Errorf("%v, %v", ss.Spec.EncryptedData, err)
 	}
 }
+
+// The CRD's date-time lets through what metav1.Time does not read.
+func TestGarbageInAStatusDecodes(t *testing.T) {
+	for _, status := range []string{
+		`{"conditions":[{"type":"Ready","status":"True","lastUpdateTime":"2020-01-01t00:00:00z"}]}`,
+		`{"conditions":"x"}`, `{"fuin":7}`, `[]`,
+	} {
+		var ss bitnami.SealedSecret
+		if err := json.Unmarshal([]byte(`{"metadata":{"name":"x"},"spec":{"encryptedData":{}},"status":`+status+`}`), &ss); err != nil || ss.Name != "x" {
+			t.Errorf("%s: %v", status, err)
+		}
+	}
+}
