@@ -2,19 +2,10 @@ package seal
 
 import (
 	"bytes"
-	"encoding/base64"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
-
-// shortValue is the length in bytes below which a value must stand alone, as
-// a word, to be taken for a copy: "1" and "true" stand in many comments.
-const shortValue = 6
-
-// longValue is the length in bytes from which a copy outside of comments is
-// no coincidence, as "postgres" in a label is.
-const longValue = 12
 
 // dropComments removes comments that hold a value of the file, plain or in
 // base64, and warns.
@@ -40,52 +31,13 @@ func (w *walk) dropComment(comment *string, line int) {
 	}
 	kept := make([]string, 0, 4)
 	for l := range strings.Lines(*comment) {
-		if key := w.copied(l); key != "" {
+		if key := w.copies.inComment(l); key != "" {
 			w.warn(line, "dropped a comment that holds the value of key %q", key)
 			continue
 		}
 		kept = append(kept, l)
 	}
 	*comment = strings.TrimRight(strings.Join(kept, ""), "\n")
-}
-
-// copied names the key whose value stands in a text, or "".
-func (w *walk) copied(s string) string {
-	for _, it := range w.values {
-		if it.in(s) {
-			return it.key
-		}
-	}
-	return ""
-}
-
-// in reports whether the value, or a whole line of it, stands in the text.
-func (it item) in(s string) bool {
-	value := strings.TrimSpace(string(it.value))
-	if value == "" {
-		return false
-	}
-	if len(value) < shortValue {
-		return hasWord(s, value) || hasWord(s, base64.StdEncoding.EncodeToString(it.value))
-	}
-	if strings.Contains(s, value) || strings.Contains(s, base64.StdEncoding.EncodeToString(it.value)) {
-		return true
-	}
-	for line := range strings.Lines(value) {
-		if line = strings.TrimSpace(line); len(line) >= 16 && len(line) < len(value) && strings.Contains(s, line) {
-			return true
-		}
-	}
-	return false
-}
-
-func hasWord(s, word string) bool {
-	for _, field := range strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(" \t\r\n#\"'`=,;()<>", r) }) {
-		if field == word || strings.TrimSuffix(field, ".") == word {
-			return true
-		}
-	}
-	return false
 }
 
 // screen looks for plain values in what is written: it cuts them out of
@@ -95,13 +47,14 @@ func (w *walk) screen(docs []*document, outs [][]byte) [][]byte {
 		return outs
 	}
 	for i, d := range docs {
+		w.first = d.line
 		switch {
 		case d.root == nil:
 			outs[i] = w.screenComments(d)
 		case outs[i] != nil:
-			w.warnOfCopies(outs[i], 0)
+			w.warnOfCopies(d, outs[i], 0)
 		default:
-			w.warnOfCopies(d.raw, d.line)
+			w.warnOfCopies(d, d.raw, 1)
 		}
 	}
 	return outs
@@ -110,8 +63,8 @@ func (w *walk) screen(docs []*document, outs [][]byte) [][]byte {
 func (w *walk) screenComments(d *document) []byte {
 	var kept bytes.Buffer
 	for line := range bytes.Lines(d.raw) {
-		if key := w.copied(string(line)); key != "" {
-			w.warn(d.line, "dropped a comment that holds the value of key %q", key)
+		if key := w.copies.inComment(string(line)); key != "" {
+			w.warn(1, "dropped a comment that holds the value of key %q", key)
 			continue
 		}
 		kept.Write(line)
@@ -119,14 +72,37 @@ func (w *walk) screenComments(d *document) []byte {
 	return kept.Bytes()
 }
 
-func (w *walk) warnOfCopies(out []byte, line int) {
-	for _, it := range w.values {
-		if len(it.value) < longValue {
-			continue
+// warnOfCopies names each key once, at the line of the copy if it is known,
+// else at the given one.
+func (w *walk) warnOfCopies(d *document, out []byte, line int) {
+	told := map[string]bool{}
+	tell := func(at int, text string, atLeast int) {
+		for _, key := range w.copies.in(text, atLeast) {
+			if !told[key] {
+				told[key] = true
+				w.warn(at, "the value of key %q stands in plain elsewhere in this file; remove it there", key)
+			}
 		}
-		encoded := base64.StdEncoding.EncodeToString(it.value)
-		if bytes.Contains(out, it.value) || bytes.Contains(out, []byte(encoded)) {
-			w.warn(line, "the value of key %q stands in plain elsewhere in this file; remove it there", it.key)
+	}
+	tell(max(line, 1), d.head+"\n"+d.foot, shortValue) // where comments were dropped, none are left
+	inNotes(d.root, false, func(n *yaml.Node, isNote bool) {
+		tell(max(line, n.Line), n.HeadComment+"\n"+n.LineComment+"\n"+n.FootComment, shortValue)
+		if isNote {
+			tell(max(line, n.Line), n.Value, annotationValue)
 		}
+	})
+	tell(line, string(out), longValue)
+}
+
+// inNotes visits all nodes and tells which stand in annotations or labels.
+func inNotes(n *yaml.Node, isNote bool, visit func(n *yaml.Node, isNote bool)) {
+	visit(n, isNote)
+	for i, child := range n.Content {
+		isKey := n.Kind == yaml.MappingNode && i%2 == 0
+		name := ""
+		if n.Kind == yaml.MappingNode && !isKey {
+			name = n.Content[i-1].Value
+		}
+		inNotes(child, isNote || name == "annotations" || name == "labels", visit)
 	}
 }

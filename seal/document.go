@@ -41,6 +41,9 @@ type document struct {
 	head   string     // comment above the mapping
 	foot   string     // comment below it
 	format Format
+
+	changed bool   // objects of it were converted
+	object  string // the last of them, as NAMESPACE/NAME
 }
 
 // documents splits and parses a file of manifests: YAML documents, or JSON

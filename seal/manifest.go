@@ -74,6 +74,8 @@ type walk struct {
 	format  Format
 	convert func(*yaml.Node) (*yaml.Node, error)
 	values  []item // plain values met, to be found in what is passed through
+	copies  *copies
+	first   int // line of the current document
 	result  Result
 }
 
@@ -82,42 +84,50 @@ func (w *walk) run(data []byte) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	outs := make([][]byte, len(docs))
-	for i, d := range docs {
-		before := len(w.result.Warnings)
-		if outs[i], err = w.document(d); err != nil {
+	for _, d := range docs {
+		if err := w.document(d); err != nil {
 			return Result{}, d.at(err)
-		}
-		for j := range w.result.Warnings[before:] {
-			if warning := &w.result.Warnings[before+j]; warning.Line > 0 {
-				warning.Line += d.line - 1
-			}
 		}
 	}
 	if len(w.result.Objects) == 0 {
 		return Result{}, w.nothing()
 	}
+	w.copies = newCopies(w.values) // of all documents: a comment may come first
+	outs := make([][]byte, len(docs))
+	for i, d := range docs {
+		if outs[i], err = w.written(d); err != nil {
+			return Result{}, d.at(err)
+		}
+	}
 	w.result.Out = join(docs, w.screen(docs, outs), w.format)
+	slices.SortStableFunc(w.result.Warnings, func(a, b Warning) int { return a.Line - b.Line })
 	return w.result, nil
 }
 
-// document returns the new text of a document whose objects were converted,
-// and nil for one that is passed through.
-func (w *walk) document(d *document) ([]byte, error) {
+// document converts the wanted objects of a document.
+func (w *walk) document(d *document) (err error) {
 	if d.root == nil {
+		return nil
+	}
+	w.first = d.line
+	d.changed, err = w.object(&d.root)
+	if d.changed && err == nil {
+		d.object = last(w.result.Objects)
+	}
+	return err
+}
+
+// written returns the new text of a document whose objects were converted,
+// and nil for one that is passed through.
+func (w *walk) written(d *document) ([]byte, error) {
+	if d.root == nil || !d.changed && (w.format == SameFormat || w.format == d.format) {
 		return nil, nil
 	}
-	changed, err := w.object(&d.root)
-	if err != nil {
-		return nil, err
-	}
-	if !changed && (w.format == SameFormat || w.format == d.format) {
-		return nil, nil
-	}
+	w.first = d.line
 	w.dropComments(d)
 	out, err := d.encode(w.format)
-	if err == nil && changed && len(out) >= LargeObject {
-		w.warn(0, "%s has %d KiB: kubectl apply fails from 256 KiB; use kubectl apply --server-side", last(w.result.Objects), len(out)>>10)
+	if err == nil && d.changed && len(out) >= LargeObject {
+		w.warn(0, "%s has %d KiB: kubectl apply fails from 256 KiB; use kubectl apply --server-side", d.object, len(out)>>10)
 	}
 	return out, err
 }
@@ -176,7 +186,11 @@ func (w *walk) nothing() error {
 	return &Error{Reason: fmt.Sprintf("no %s; found %.200s", w.want, foundKinds), hint: hint, err: ErrNothing}
 }
 
+// warn takes a line of the current document.
 func (w *walk) warn(line int, format string, args ...any) {
+	if line > 0 {
+		line += w.first - 1
+	}
 	w.result.Warnings = append(w.result.Warnings, Warning{line, fmt.Sprintf(format, args...)})
 }
 
