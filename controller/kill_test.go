@@ -24,7 +24,7 @@ func kills() int {
 }
 
 // TestKilledAtAnyMoment kills the controller at random moments while 200
-// SealedSecrets are applied and changed: at the end all Secrets are right, and
+// SealedSecrets are applied and changed again and again: at the end all Secrets are right, and
 // the keys are those of the first start.
 func TestKilledAtAnyMoment(t *testing.T) {
 	s := newSystem(t, kubetest.New(t, kubetest.Config{}))
@@ -40,22 +40,43 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		t.Fatalf("after kills at the start the keys are %v, want one RSA, one age and the MAC's", first)
 	}
 	ns := s.Namespace(t)
-	const objects = 200
-	manifests := make([]string, objects)
-	for i := range manifests {
-		manifests[i] = s.seal(secret(ns, fmt.Sprintf("s%03d", i), "k", fmt.Sprint("v", i)), i%2 == 0)
-	}
-	applied := make(chan error, 1)
-	go func() { applied <- s.ApplyYAML(t.Context(), "", strings.Join(manifests, "\n---\n")) }()
+	killed := make(chan struct{})
+	last := make(chan int, 1)
+	go func() { last <- s.keepChanging(ns, killed) }()
 	for range kills() {
 		time.Sleep(200*time.Millisecond + rand.N(1200*time.Millisecond))
 		p.kill()
 		p = s.run()
 	}
-	s.ok(<-applied)
-	s.eventually("all Secrets are right", func() bool { return s.right(ns, objects) })
+	close(killed)
+	round := <-last
+	s.eventually("all Secrets are right", func() bool { return s.right(ns, round) })
 	if after := s.keys(); fmt.Sprint(after) != fmt.Sprint(first) {
 		t.Errorf("the keys changed from %v to %v", first, after)
+	}
+}
+
+// objects is how many SealedSecrets the killed controller has to do with.
+const objects = 200
+
+// keepChanging gives all objects new values, round after round, until told to
+// stop, and returns the last round. Both encodings take turns.
+func (s *system) keepChanging(ns string, stop chan struct{}) (round int) {
+	for ; ; round++ {
+		manifests := make([]string, objects)
+		for i := range manifests {
+			value := fmt.Sprintf("value %d of round %d", i, round)
+			manifests[i] = s.seal(secret(ns, fmt.Sprintf("s%03d", i), "k", value), (i+round)%2 == 0)
+		}
+		if err := s.ApplyYAML(s.t.Context(), "", strings.Join(manifests, "\n---\n")); err != nil {
+			s.t.Error(err)
+			return round
+		}
+		select {
+		case <-stop:
+			return round
+		default:
+		}
 	}
 }
 
@@ -73,7 +94,8 @@ func (s *system) keys() map[string]types.UID {
 	return out
 }
 
-func (s *system) right(ns string, objects int) bool {
+// right reports whether all objects have their values of a round.
+func (s *system) right(ns string, round int) bool {
 	var list corev1.SecretList
 	s.ok(s.Client().List(s.t.Context(), &list, client.InNamespace(ns)))
 	right := 0
@@ -82,7 +104,7 @@ func (s *system) right(ns string, objects int) bool {
 		if _, err := fmt.Sscanf(list.Items[i].Name, "s%d", &n); err != nil {
 			continue
 		}
-		if string(list.Items[i].Data["k"]) == fmt.Sprint("v", n) && len(list.Items[i].OwnerReferences) == 1 {
+		if string(list.Items[i].Data["k"]) == fmt.Sprintf("value %d of round %d", n, round) && len(list.Items[i].OwnerReferences) == 1 {
 			right++
 		}
 	}
