@@ -68,6 +68,8 @@ func errMoved(at Place, plain []byte) error {
 	line, _, _ := bytes.Cut(plain[:min(len(plain), 1024)], []byte("\n"))
 	f := strings.Split(string(line), " ")
 	switch {
+	case f[0] != "fuin/1":
+		break
 	case len(f) == 6 && f[1] == string(Strict) && isName(f[2]) && isName(f[3]) && f[4] == at.Key:
 		return refuse("seal it again where it stands", "sealed for %s/%s, and moved", f[2], f[3])
 	case len(f) == 6 && f[1] == string(Strict) && isName(f[2]) && isName(f[3]) && IsKey(f[4]):

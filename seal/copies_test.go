@@ -81,7 +81,10 @@ func TestManyValuesAreSearchedInOnePass(t *testing.T) {
 		}
 	}
 	text.WriteString("---\nkind: ConfigMap\ndata: {a: correct horse 999 4}\n")
-	r := sealed(t, text.String(), seal.Options{})
+	r, err := sealer(t, "rsa").Manifest([]byte(text.String()), seal.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if len(r.Objects) != 1000 || len(r.Warnings) != 1 {
 		t.Errorf("%d objects, warnings %v", len(r.Objects), r.Warnings)
 	}

@@ -111,6 +111,10 @@ func writeJSON(out *bytes.Buffer, n *yaml.Node) error {
 	case yaml.SequenceNode:
 		return writeItems(out, n, '[', ']')
 	}
+	if isNumber(n) && json.Valid([]byte(n.Value)) {
+		out.WriteString(n.Value) // as Go's float64 it could become another
+		return nil
+	}
 	var v any
 	if n.Tag == "!!timestamp" {
 		v = n.Value // Kubernetes' dates are text
@@ -120,6 +124,10 @@ func writeJSON(out *bytes.Buffer, n *yaml.Node) error {
 	enc := json.NewEncoder(out)
 	enc.SetEscapeHTML(false)
 	return enc.Encode(v)
+}
+
+func isNumber(n *yaml.Node) bool {
+	return (n.Tag == "!!int" || n.Tag == "!!float") && strings.Trim(n.Value, "0123456789+-.eE") == ""
 }
 
 func writeItems(out *bytes.Buffer, n *yaml.Node, open, end byte) error {

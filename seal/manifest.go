@@ -134,12 +134,16 @@ func (w *walk) written(d *document) ([]byte, error) {
 
 func (w *walk) object(at **yaml.Node) (changed bool, err error) {
 	apiVersion, kind := text(get(*at, "apiVersion")), text(get(*at, "kind"))
+	isCore := !strings.Contains(apiVersion, "/")
 	switch {
 	case w.wanted(apiVersion, kind):
 		*at, err = w.convert(*at)
 		return true, err
-	case apiVersion == "v1" && (kind == "List" || kind == w.want+"List"):
-		return w.items(*at)
+	case isCore && kind == "List", w.wanted(apiVersion, strings.TrimSuffix(kind, "List")), apiVersion == "v1" && kind == w.want+"List":
+		return w.items(*at, kind)
+	case w.want == "Secret" && isCore && isLikeSecret(kind):
+		return false, refuseAt((*at).Line, "write apiVersion: v1 and kind: Secret",
+			"apiVersion %.40q with kind %.40q is no Secret, and would stay in plain", apiVersion, kind)
 	}
 	if len(w.result.Others) < maxOthers && !slices.Contains(w.result.Others, kind) {
 		w.result.Others = append(w.result.Others, kind)
@@ -154,22 +158,52 @@ func (w *walk) wanted(apiVersion, kind string) bool {
 	return kind == w.want && strings.HasPrefix(apiVersion, "bitnami.com/")
 }
 
-func (w *walk) items(listNode *yaml.Node) (changed bool, err error) {
+// isLikeSecret also takes what Kubernetes would refuse: a Secret that is
+// passed through stays in plain.
+func isLikeSecret(kind string) bool {
+	kind = strings.TrimSpace(kind)
+	return strings.EqualFold(kind, "Secret") || strings.EqualFold(kind, "SecretList")
+}
+
+func (w *walk) items(listNode *yaml.Node, listKind string) (changed bool, err error) {
 	items := get(listNode, "items")
 	if items == nil {
 		return false, nil
 	}
 	for i := range items.Content {
+		if listKind != "List" {
+			w.complete(items.Content[i])
+		}
 		one, err := w.object(&items.Content[i])
 		if err != nil {
 			return false, err
 		}
 		changed = changed || one
 	}
-	if kind := get(listNode, "kind"); changed && kind.Value != "List" {
-		kind.SetString("List") // its items are of another kind now
+	if changed && listKind != "List" { // its items are of another kind now
+		get(listNode, "apiVersion").SetString("v1")
+		get(listNode, "kind").SetString("List")
 	}
 	return changed, nil
+}
+
+// complete adds the kind to an item of a list of one kind: the API server's
+// answer leaves it out.
+func (w *walk) complete(item *yaml.Node) {
+	if item.Kind != yaml.MappingNode {
+		return
+	}
+	apiVersion := "v1"
+	if w.want == "SealedSecret" {
+		apiVersion = "bitnami.com/v1alpha1"
+	}
+	for _, field := range [][2]string{{"kind", w.want}, {"apiVersion", apiVersion}} {
+		if k, _ := entry(item, field[0]); k == nil {
+			key := scalar(field[0])
+			key.Line = item.Line
+			item.Content = slices.Insert(item.Content, 0, key, scalar(field[1]))
+		}
+	}
 }
 
 func (w *walk) nothing() error {

@@ -18,6 +18,9 @@ var (
 	copiesOfObject = []string{ // annotations with a plain copy of the Secret
 		"kubectl.kubernetes.io/last-applied-configuration",
 		"kubecfg.ksonnet.io/last-applied-configuration",
+		"kapp.k14s.io/original",
+		"objectset.rio.cattle.io/applied",
+		"banzaicloud.com/last-applied",
 	}
 	ownAnnotations = []string{AnnotationKey, AnnotationInputs}
 )

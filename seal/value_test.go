@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"filippo.io/age"
 	"fuin.dev/keys"
 	"fuin.dev/seal"
 )
@@ -104,6 +105,24 @@ func TestMovedValueDoesNotOpen(t *testing.T) {
 		value, _, err := opener(row.kind).Open(row.to, sealed)
 		if err == nil || !strings.Contains(err.Error(), row.want) || value != nil {
 			t.Errorf("%s %s to another %s: %q, %v; want %q", row.kind, row.scope, row.moved, value, err, row.want)
+		}
+	}
+}
+
+func TestOnlyOurBindingLineIsQuoted(t *testing.T) {
+	for _, line := range []string{"fuin/2 strict shop cache password 1\n", "x strict shop cache password 1\n", "x namespace-wide bank 1\n", "x cluster-wide 1\n"} {
+		var out bytes.Buffer
+		w, err := age.Encrypt(&out, testKeys()["x25519"].Recipient().Age())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = w.Write([]byte(line))
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = opener("x25519").Open(home, base64.StdEncoding.EncodeToString(out.Bytes()))
+		if err == nil || err.Error() != "it is no value that fuin sealed" {
+			t.Errorf("%q: %v", line, err)
 		}
 	}
 }
