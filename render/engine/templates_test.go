@@ -147,7 +147,7 @@ func TestEndsWithItsReader(t *testing.T) {
 	calls := 0
 	req := wire.Templates{Items: make([]wire.Template, 3)}
 	err := engine.Templates(req, func(wire.Rendered) error { calls++; return gone })
-	if err != gone || calls != 1 {
+	if !errors.Is(err, gone) || calls != 1 {
 		t.Errorf("%v after %d calls", err, calls)
 	}
 	if engine.Templates(wire.Templates{Items: make([]wire.Template, wire.MaxTemplates+1)}, nil) == nil {

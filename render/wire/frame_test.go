@@ -40,7 +40,7 @@ func TestRoundTrip(t *testing.T) {
 			t.Error(diff)
 		}
 	}
-	if err := wire.Read(&stream, &wire.Request{}); err != io.EOF {
+	if err := wire.Read(&stream, &wire.Request{}); !errors.Is(err, io.EOF) {
 		t.Errorf("after the last frame: %v", err)
 	}
 }
@@ -76,7 +76,7 @@ func TestReadRefuses(t *testing.T) {
 func TestWriteRefusesWhatReadWould(t *testing.T) {
 	var out bytes.Buffer
 	err := wire.Write(&out, wire.Input{Value: make([]byte, wire.MaxFrame)})
-	if err != wire.ErrTooLarge || out.Len() > 0 {
+	if !errors.Is(err, wire.ErrTooLarge) || out.Len() > 0 {
 		t.Errorf("got %v and %d bytes", err, out.Len())
 	}
 }
