@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -136,6 +137,57 @@ data:
 	}
 	if len(r.Warnings) != 3 {
 		t.Errorf("warnings: %v", r.Warnings)
+	}
+}
+
+func TestCommentsStayAtTheirLines(t *testing.T) {
+	text := `# c01 of the file
+
+# c02 above apiVersion
+apiVersion: v1 # c03
+# c04 above kind
+kind: Secret # c05
+# c06 above metadata
+metadata: # c07
+  # c08 above name
+  name: db # c09
+  # c10 above namespace
+  namespace: shop # c11
+  # c12 above annotations
+  annotations: # c13
+    # c14 above an annotation
+    x: y # c15
+  # c16 below
+# c17 above data
+data: # c18
+  # c19 above a
+  a: eA== # c20
+  # c21 below a
+
+# c22 between
+
+# c23 above stringData
+stringData: # c24
+  b: y # c25
+  # c26 below b
+
+# c27 at the end
+`
+	for _, text := range []string{text, strings.ReplaceAll(text, "stringData: # c24\n  b: y # c25\n  # c26 below b\n", "type: Opaque # c24 # c25 # c26\n")} {
+		out := string(sealed(t, text, seal.Options{}).Out)
+		for i := 1; i <= 27; i++ {
+			if c := fmt.Sprintf("# c%02d", i); strings.Count(out, c) != 1 {
+				t.Errorf("%s stands there %d times", c, strings.Count(out, c))
+			}
+		}
+		for _, kept := range []string{"apiVersion: bitnami.com/v1alpha1 # c03\n", "kind: SealedSecret # c05\n", "metadata: # c07\n", "name: db # c09\n", "namespace: shop # c11\n"} {
+			if !strings.Contains(out, kept) {
+				t.Errorf("no %q", kept)
+			}
+		}
+		if t.Failed() {
+			t.Log(out)
+		}
 	}
 }
 

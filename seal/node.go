@@ -125,6 +125,22 @@ func move(to, from *yaml.Node, key string) {
 	}
 }
 
+// replace adds an entry with the comments of the source's, if it has one.
+func replace(to, from *yaml.Node, key string, value *yaml.Node) {
+	name := scalar(key)
+	if k, v := entry(from, key); k != nil {
+		name = withComments(name, k)
+		value = withComments(value, v)
+	}
+	to.Content = append(to.Content, name, value)
+}
+
+// withComments gives n the comments of another node, and its line for warnings.
+func withComments(n, of *yaml.Node) *yaml.Node {
+	n.HeadComment, n.LineComment, n.FootComment, n.Line = of.HeadComment, of.LineComment, of.FootComment, of.Line
+	return n
+}
+
 func mapping() *yaml.Node { return &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"} }
 
 // scalar is a node of text, which the encoder quotes where it needs to.

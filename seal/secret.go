@@ -187,10 +187,8 @@ func (s *Sealer) encrypted(src *source, w *walk) (*yaml.Node, error) {
 		if isTemplate(string(it.value)) {
 			w.warn(it.textNode.Line, "key %q holds {{ … }}; it is sealed as text and never rendered", it.key)
 		}
-		key, value := *it.keyNode, scalar(sealed)
-		value.Line = it.textNode.Line // for warnings
-		value.HeadComment, value.LineComment, value.FootComment = it.textNode.HeadComment, it.textNode.LineComment, it.textNode.FootComment
-		out.Content = append(out.Content, &key, value)
+		key := *it.keyNode
+		out.Content = append(out.Content, &key, withComments(scalar(sealed), it.textNode))
 	}
 	return out, nil
 }
@@ -198,35 +196,47 @@ func (s *Sealer) encrypted(src *source, w *walk) (*yaml.Node, error) {
 // assemble lays the SealedSecret out as Sealed Secrets does.
 func (src *source) assemble(encrypted *yaml.Node, fingerprints []string) *yaml.Node {
 	out := mapping()
-	apiKey, _ := entry(src.node, "apiVersion")
-	first := *apiKey
-	out.Content = append(out.Content, &first, scalar("bitnami.com/v1alpha1"))
-	set(out, "kind", scalar("SealedSecret"))
-	set(out, "metadata", src.metadata(fingerprints))
+	replace(out, src.node, "apiVersion", scalar("bitnami.com/v1alpha1"))
+	replace(out, src.node, "kind", scalar("SealedSecret"))
+	replace(out, src.node, "metadata", src.metadata(fingerprints))
 	spec := mapping()
 	set(spec, "encryptedData", encrypted)
-	spec.Content[0].HeadComment = src.dataComments()
+	src.dataComments(spec.Content[0])
 	set(spec, "template", src.template())
 	set(out, "spec", spec)
 	return out
 }
 
-// dataComments joins what stood above data and stringData.
-func (src *source) dataComments() string {
-	var out []string
+// dataComments joins what stood above, on and below data and stringData.
+func (src *source) dataComments(key *yaml.Node) {
 	for _, field := range []string{"data", "stringData"} {
-		if k, _ := entry(src.node, field); k != nil && k.HeadComment != "" {
-			out = append(out, k.HeadComment)
+		k, v := entry(src.node, field)
+		if k == nil {
+			continue
+		}
+		if key.Line == 0 {
+			key.Line = k.Line
+		}
+		for _, n := range []*yaml.Node{k, v} {
+			key.HeadComment = joined(key.HeadComment, n.HeadComment, "\n")
+			key.LineComment = joined(key.LineComment, strings.ReplaceAll(n.LineComment, "\n", " "), " ")
+			key.FootComment = joined(key.FootComment, n.FootComment, "\n")
 		}
 	}
-	return strings.Join(out, "\n")
+}
+
+func joined(a, b, sep string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + sep + b
 }
 
 func (src *source) metadata(fingerprints []string) *yaml.Node {
-	meta := mapping()
-	set(meta, "name", scalar(src.name))
+	meta, from := mapping(), get(src.node, "metadata")
+	replace(meta, from, "name", scalar(src.name))
 	if src.namespace != "" {
-		set(meta, "namespace", scalar(src.namespace))
+		replace(meta, from, "namespace", scalar(src.namespace))
 	}
 	annotations := mapping()
 	if a := src.scope.annotation(); a != "" {
@@ -267,7 +277,7 @@ func (src *source) templateMetadata() *yaml.Node {
 		out.Content = append(out.Content, meta.Content[i], meta.Content[i+1])
 	}
 	if annotations := src.templateAnnotations(); len(annotations.Content) > 0 {
-		set(out, "annotations", annotations)
+		replace(out, meta, "annotations", annotations)
 	}
 	return out
 }
