@@ -56,6 +56,7 @@ type options struct {
 	bin      string // directory of Fuin's programs; empty: build them
 	trees    string // directory of the manifests
 	jsonFile string
+	alone    bool // Fuin without the peer
 }
 
 func parse(args []string) (options, error) {
@@ -68,6 +69,7 @@ func parse(args []string) (options, error) {
 	f.StringVar(&o.bin, "bin", "", "`DIR` with fuin, fuin-controller and fuin-render; default: built anew")
 	f.StringVar(&o.trees, "trees", memoryDir(), "`DIR` for the manifests: the default is in memory, as a disk's speed says nothing of a program")
 	f.StringVar(&o.jsonFile, "json", "", "`FILE` to write every measurement to")
+	f.BoolVar(&o.alone, "alone", false, "measure Fuin alone, to see quickly what a change of its own brings")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}

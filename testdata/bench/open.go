@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"fuin.dev/controller/kubetest"
@@ -25,19 +26,21 @@ func (b *bench) contenders(round int) []contender {
 		{row{openFresh, anyCase, peer}, keys.RSA, b.objects, setUpPeer("--kubeclient-qps=-1")},
 		{row{openFresh, string(keys.Hybrid), fuin}, keys.Hybrid, b.objects, setUpFuin},
 	}
-	if round == 0 && b.wants(openFresh) { // a throttle takes the same time every time
+	if round == 0 && b.wants(openFresh) && !b.alone { // a throttle takes the same time every time
+		b.results.note("%s: the peer with its defaults opened %d objects; its figures are scaled up.", openFresh, b.sample)
 		all = append(all, contender{row{openFresh, anyCase, throttled}, keys.RSA, b.sample, setUpPeer()})
 	}
-	return all
+	return slices.DeleteFunc(all, func(c contender) bool { return b.alone && c.Side != fuin })
 }
 
 // open runs open-fresh and restart: every contender starts on a cluster of its
 // own that holds the keys and the objects, and then once more.
 func (b *bench) open(ctx context.Context) error {
-	if err := canMount(ctx); err != nil {
-		return err
+	if !b.alone {
+		if err := canMount(ctx); err != nil {
+			return err
+		}
 	}
-	b.results.note("%s: the peer with its defaults opened %d objects; its figures are scaled up.", openFresh, b.sample)
 	sealed := map[keys.Kind][]*unstructured.Unstructured{}
 	for _, kind := range []keys.Kind{keys.RSA, keys.Hybrid} {
 		var err error

@@ -43,6 +43,9 @@ func (b *bench) sealOne(ctx context.Context) error {
 				return err
 			}
 		}
+		if b.alone {
+			continue
+		}
 		p := b.kubeseal(ctx, "--secret-file", input)
 		if err := b.one(ctx, turn, row{sealOne, anyCase, peer}, keys.RSA, p); err != nil {
 			return err
@@ -66,16 +69,17 @@ func (b *bench) one(ctx context.Context, turn int, at row, kind keys.Kind, p pro
 // sealTree seals a directory, a fresh one each time. kubeseal takes one file
 // at a time: it does a sample of them.
 func (b *bench) sealTree(ctx context.Context) error {
-	b.results.note(
-		"%s: kubeseal sealed %d of the %d files, one by one; its figures are scaled up. Files are in %s.",
-		sealTree, b.sample, b.objects, filepath.Dir(b.trees))
+	if !b.alone {
+		b.results.note("%s: kubeseal sealed %d of the %d files, one by one; its figures are scaled up. Files are in %s.",
+			sealTree, b.sample, b.objects, filepath.Dir(b.trees))
+	}
 	for round := range b.rounds {
 		b.say("%s, round %d of %d", sealTree, round+1, b.rounds)
 		for _, kind := range []keys.Kind{keys.RSA, keys.Hybrid, keys.X25519} {
 			if err := b.fuinTree(ctx, kind); err != nil {
 				return err
 			}
-			if kind == keys.RSA { // once a round, between fuin's turns
+			if kind == keys.RSA && !b.alone { // once a round, between fuin's turns
 				if err := b.kubesealTree(ctx); err != nil {
 					return err
 				}
