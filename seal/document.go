@@ -49,7 +49,7 @@ type document struct {
 // documents splits and parses a file of manifests: YAML documents, or JSON
 // objects one behind the other.
 func documents(data []byte) ([]*document, error) {
-	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	data = bytes.TrimPrefix(data, []byte(byteOrderMark))
 	switch {
 	case len(data) > MaxManifest:
 		return nil, refuse("split it", "%d bytes; a manifest has at most %d", len(data), MaxManifest)
@@ -71,29 +71,79 @@ func documents(data []byte) ([]*document, error) {
 	return out, nil
 }
 
-// splitYAML cuts before each line that begins a document. YAML allows "---"
-// at the start of a line nowhere else, not even in text.
+// byteOrderMark is what some editors begin a file with.
+const byteOrderMark = "\xef\xbb\xbf"
+
+// splitYAML cuts before each line that begins a document, and before the
+// directives above it. YAML allows "---" at the start of a line nowhere else,
+// not even in text.
 func splitYAML(data []byte) [][]byte {
 	var out [][]byte
 	start, pos := 0, 0
+	above := preamble{open: true}
 	for line := range bytes.Lines(data) {
-		if pos > start && startsDocument(line) {
-			out = append(out, data[start:pos])
-			start = pos
+		if startsDocument(line) {
+			if cut := above.cut(pos); cut > start {
+				out = append(out, data[start:cut])
+				start = cut
+			}
 		}
+		above.next(line, pos)
 		pos += len(line)
 	}
 	return append(out, data[start:])
 }
 
-func startsDocument(line []byte) bool {
-	rest, ok := bytes.CutPrefix(line, []byte("---"))
+// preamble follows the lines, between two documents, that can hold directives.
+type preamble struct {
+	open       bool // no content since the start
+	start      int
+	directives bool
+}
+
+// cut is where a document begins whose "---" stands at pos.
+func (p *preamble) cut(pos int) int {
+	if p.open && p.directives {
+		return p.start
+	}
+	return pos
+}
+
+func (p *preamble) next(line []byte, pos int) {
+	switch {
+	case isMarker(line, "..."):
+		*p = preamble{open: true, start: pos + len(line)}
+	case line[0] == '%':
+		p.directives = true
+	case line[0] != '#' && len(bytes.TrimSpace(line)) > 0:
+		p.open = false
+	}
+}
+
+func startsDocument(line []byte) bool { return isMarker(line, "---") }
+
+func isMarker(line []byte, marker string) bool {
+	rest, ok := bytes.CutPrefix(line, []byte(marker))
 	return ok && (len(rest) == 0 || bytes.ContainsRune([]byte(" \t\r\n"), rune(rest[0])))
 }
 
+// hasDirectives reports whether the document begins with directives.
+func hasDirectives(raw []byte) bool {
+	for line := range bytes.Lines(raw) {
+		if line[0] != '#' && len(bytes.TrimSpace(line)) > 0 {
+			return line[0] == '%'
+		}
+	}
+	return false
+}
+
+// yamlDirective is one for a version that this parser would refuse by name
+// only: manifests of 1.2 read the same.
+var yamlDirective = regexp.MustCompile(`(?m)\A((?:[#%].*\r?\n|[ \t]*\r?\n)*?)%YAML[ \t]+1\.[0-9]+[ \t]*(\r?)$`)
+
 func (d *document) parse(budget *int) error {
 	var n yaml.Node
-	dec := yaml.NewDecoder(bytes.NewReader(d.raw))
+	dec := yaml.NewDecoder(bytes.NewReader(yamlDirective.ReplaceAll(d.raw, []byte("$1$2"))))
 	if err := dec.Decode(&n); errors.Is(err, io.EOF) {
 		return nil
 	} else if err != nil {
@@ -168,9 +218,28 @@ func (d *document) encode(to Format) ([]byte, error) {
 	if to == SameFormat {
 		to = d.format
 	}
+	var out []byte
+	var err error
 	if to == JSON {
-		return encodeJSON(d.root)
+		out, err = encodeJSON(d.root)
+	} else {
+		out, err = d.encodeYAML()
 	}
+	if d.eol() == "\r\n" {
+		out = bytes.ReplaceAll(out, []byte("\n"), []byte("\r\n"))
+	}
+	return out, err
+}
+
+// eol is the line end that the document was written with.
+func (d *document) eol() string {
+	if i := bytes.IndexByte(d.raw, '\n'); i > 0 && d.raw[i-1] == '\r' {
+		return "\r\n"
+	}
+	return "\n"
+}
+
+func (d *document) encodeYAML() ([]byte, error) {
 	var out bytes.Buffer
 	if startsDocument(d.raw) {
 		out.WriteString("---\n")

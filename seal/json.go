@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -17,7 +18,7 @@ func jsonDocuments(data []byte) ([]*document, error) {
 	var out []*document
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
-	budget, counted, line := nodeBudget(data), 0, 1
+	budget, counted, ended, line := nodeBudget(data), 0, 0, 1
 	for {
 		start := int(dec.InputOffset())
 		start += len(data[start:]) - len(bytes.TrimLeft(data[start:], " \t\r\n"))
@@ -25,6 +26,8 @@ func jsonDocuments(data []byte) ([]*document, error) {
 		counted = start
 		root, err := jsonNode(dec, &budget, 0)
 		if errors.Is(err, io.EOF) && len(out) > 0 {
+			end := out[len(out)-1]
+			end.raw = append(end.raw, data[ended:]...)
 			return out, nil
 		}
 		var e *Error
@@ -36,7 +39,8 @@ func jsonDocuments(data []byte) ([]*document, error) {
 		case root.Kind != yaml.MappingNode:
 			return nil, refuseAt(line, "give Kubernetes manifests", "no object of Kubernetes, but %s", describe(root))
 		}
-		out = append(out, &document{raw: data[start:dec.InputOffset()], line: line, root: root, format: JSON})
+		ended = int(dec.InputOffset())
+		out = append(out, &document{raw: slices.Clip(data[start:ended]), line: line, root: root, format: JSON})
 	}
 }
 

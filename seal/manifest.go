@@ -100,6 +100,9 @@ func (w *walk) run(data []byte) (Result, error) {
 		}
 	}
 	w.result.Out = join(docs, w.screen(docs, outs), w.format)
+	if bytes.HasPrefix(data, []byte(byteOrderMark)) && bytes.HasPrefix(w.result.Out, docs[0].raw) {
+		w.result.Out = append([]byte(byteOrderMark), w.result.Out...)
+	}
 	slices.SortStableFunc(w.result.Warnings, func(a, b Warning) int { return a.Line - b.Line })
 	return w.result, nil
 }
@@ -239,7 +242,7 @@ func join(docs []*document, outs [][]byte, format Format) []byte {
 		if out == nil {
 			out = d.raw
 		}
-		b.Write(needSeparator(b.Bytes(), out, formatOf(format, d.format)))
+		b.WriteString(separator(b.Bytes(), out, formatOf(format, d.format), d.eol()))
 		b.Write(out)
 	}
 	return b.Bytes()
@@ -252,19 +255,29 @@ func formatOf(format, own Format) Format {
 	return format
 }
 
-// needSeparator is what must stand between two documents.
-func needSeparator(before, next []byte, format Format) []byte {
-	var sep []byte
+// separator is what must stand between two documents.
+func separator(before, next []byte, format Format, eol string) string {
 	if len(before) == 0 {
-		return nil
+		return ""
 	}
+	sep := ""
 	if before[len(before)-1] != '\n' {
-		sep = append(sep, '\n')
+		sep = eol
 	}
-	if format == YAML && !startsDocument(next) {
-		sep = append(sep, "---\n"...)
+	switch {
+	case format != YAML || startsDocument(next):
+		return sep
+	case !hasDirectives(next):
+		return sep + "---" + eol
+	case isMarker(lastLine(before), "..."):
+		return sep
 	}
-	return sep
+	return sep + "..." + eol // directives stand only behind an ended document
+}
+
+func lastLine(text []byte) []byte {
+	text = bytes.TrimRight(text, "\r\n")
+	return text[bytes.LastIndexByte(text, '\n')+1:]
 }
 
 func last(s []string) string { return s[len(s)-1] }
