@@ -72,3 +72,12 @@ func TestErrorsInJSONNameTheirLine(t *testing.T) {
 		t.Errorf("warnings: %v", r.Warnings)
 	}
 }
+
+func TestTooManyDocumentsAreRefused(t *testing.T) {
+	for _, one := range []string{"---\n{}\n", "{}\n"} {
+		_, err := seal.Objects([]byte(strings.Repeat(one, 50_001)), 1)
+		if err == nil || !strings.Contains(err.Error(), "more than 50000 documents") {
+			t.Errorf("%.5q: %v", one, err)
+		}
+	}
+}

@@ -60,7 +60,10 @@ func documents(data []byte) ([]*document, error) {
 	}
 	var out []*document
 	line, budget := 1, nodeBudget(data)
-	for _, raw := range splitYAML(data) {
+	for i, raw := range splitYAML(data) {
+		if i == maxDocuments {
+			return nil, errTooMany(line)
+		}
 		d := &document{raw: raw, line: line, format: YAML}
 		if err := d.parse(&budget); err != nil {
 			return nil, err
@@ -69,6 +72,14 @@ func documents(data []byte) ([]*document, error) {
 		line += bytes.Count(raw, []byte("\n"))
 	}
 	return out, nil
+}
+
+// maxDocuments bounds the documents of a file: parsing one has a price of its
+// own, however small it is.
+const maxDocuments = 50_000
+
+func errTooMany(line int) error {
+	return refuseAt(line, "split it", "more than %d documents", maxDocuments)
 }
 
 // byteOrderMark is what some editors begin a file with.

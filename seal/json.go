@@ -32,6 +32,8 @@ func jsonDocuments(data []byte) ([]*document, error) {
 		}
 		var e *Error
 		switch {
+		case len(out) == maxDocuments:
+			return nil, errTooMany(line)
 		case errors.As(err, &e):
 			return nil, refuseAt(lineOf(data, dec), e.hint, "%s", e.Reason)
 		case err != nil:
