@@ -57,7 +57,7 @@ func moveParts() []part {
 		run("sed 's/namespace: shop/namespace: intruder/' \\\n" +
 			"    " + file + " | kubectl apply -f -").prints("created"),
 		run(strings.Replace(waitStalled, "-n shop", "-n intruder", 1)).prints("condition met"),
-		run(readMessage("intruder")).prints(`key "password": sealed for shop/database key "password", and moved`).
+		run(readMessage("intruder")).prints(`sealed for shop/database, and moved`).
 			proving("it is refused: the place is sealed in, beside the value"),
 		claim{"no Secret was made in the namespace intruder", intruderHasNothing},
 	}
