@@ -47,7 +47,7 @@ race: ## Run the tests that need no server under the race detector
 soak: kube peers ## The long tests: thirty kills in place of five, and the like
 	FUIN_SOAK=1 $(TEST) -count=1 -timeout 60m ./controller/...
 
-bench: build kube peers ## Measure beside Sealed Secrets, both sides in one run (ARGS=-short)
+bench: build kube peers ## Measure beside Sealed Secrets, both sides in one run (ARGS=-short: in three minutes)
 	go run ./testdata/bench $(ARGS)
 
 fuzz: ## Fuzz every fuzz target for FUZZTIME (20s) each
