@@ -22,7 +22,7 @@ build: ## Build the three programs into bin/
 test: kube peers ## Run all tests on real servers, which are built on first use
 	$(TEST) -timeout 30m ./...
 
-demo: build kube ## Show the way of one secret, start to finish (KEEP=1: leave it running)
+demo: build kube ## Show the way of one secret on screen (KEEP=1: leave it running)
 	go run ./testdata/demo -bin $(BIN) $(if $(KEEP),-keep)
 
 lint: tools ## go vet and golangci-lint
@@ -47,7 +47,7 @@ race: ## Run the tests that need no server under the race detector
 soak: kube peers ## The long tests: thirty kills in place of five, and the like
 	FUIN_SOAK=1 $(TEST) -count=1 -timeout 60m ./controller/...
 
-bench: build kube peers ## Measure beside Sealed Secrets, both sides in one run (ARGS=-short: in three minutes)
+bench: build kube peers ## Measure beside Sealed Secrets, in one run (ARGS=-short)
 	go run ./testdata/bench $(ARGS)
 
 fuzz: ## Fuzz every fuzz target for FUZZTIME (20s) each
