@@ -98,12 +98,11 @@ func (b *bench) fresh(ctx context.Context, c *kubetest.Cluster, ctl *controller,
 	if err != nil {
 		return sample{}, err
 	}
-	made, statuses, err := watchWork(ctx, c, who.objects)
+	made, err := watchSecrets(ctx, c, who.objects)
 	if err != nil {
 		return sample{}, err
 	}
 	defer made.stop()
-	defer statuses.stop()
 	m, err := ctl.begin(ctx, c)
 	if err != nil {
 		return sample{}, err
@@ -116,7 +115,7 @@ func (b *bench) fresh(ctx context.Context, c *kubetest.Cluster, ctl *controller,
 	if err != nil {
 		return s, err
 	}
-	if s.Reported, err = statuses.wait(ctx, m.start); err != nil {
+	if s.Reported, err = ctl.goneThrough(ctx, m.start, who.objects); err != nil {
 		return s, ctl.explain(err)
 	}
 	if err := m.end(ctx, &s); err != nil {

@@ -74,11 +74,11 @@ func proc(pid int, file string) string { return "/proc/" + strconv.Itoa(pid) + "
 // restWithin is how long that is waited for.
 const (
 	restsFor   = 600 * time.Millisecond
-	restWithin = time.Minute
+	restWithin = 20 * time.Second
 )
 
-// untilRest waits until processes and their children together use less than a
-// twentieth of a core.
+// untilRest waits until processes and their children use less than a fifteenth
+// of a core each, on average. Servers without work use up to half of that.
 func untilRest(ctx context.Context, pids ...int) error {
 	used := func() (sum time.Duration) {
 		for _, pid := range pids {
@@ -92,7 +92,7 @@ func untilRest(ctx context.Context, pids ...int) error {
 			return err
 		}
 		now := used()
-		if now-last < restsFor/20 {
+		if now-last < restsFor*time.Duration(len(pids))/15 {
 			return nil
 		}
 		last = now

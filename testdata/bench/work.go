@@ -12,7 +12,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/metadata"
@@ -39,9 +38,7 @@ func createAll(ctx context.Context, c *kubetest.Cluster, objects []*unstructured
 
 // arrivals counts the objects of a watch, each once.
 type arrivals struct {
-	what  string
 	from  watch.Interface
-	kind  watch.EventType // which events count
 	want  int
 	seen  map[types.NamespacedName]bool
 	found chan struct{} // closed when all are seen
@@ -49,35 +46,24 @@ type arrivals struct {
 	ended chan struct{} // closed when the watch is over
 }
 
-// watchWork watches for Secrets that are made and for SealedSecrets whose
-// status is written: nothing else changes them. Only metadata is sent.
-func watchWork(ctx context.Context, c *kubetest.Cluster, n int) (made, statuses *arrivals, err error) {
+// watchSecrets counts the Secrets that are made from now on. Only metadata is
+// sent.
+func watchSecrets(ctx context.Context, c *kubetest.Cluster, n int) (*arrivals, error) {
 	client, err := metadata.NewForConfig(c.Admin())
-	if err != nil {
-		return nil, nil, err
-	}
-	sealedSecrets := schema.GroupVersionResource{Group: "bitnami.com", Version: "v1alpha1", Resource: "sealedsecrets"}
-	if made, err = arrive(ctx, client, corev1.SchemeGroupVersion.WithResource("secrets"), watch.Added, n); err != nil {
-		return nil, nil, err
-	}
-	if statuses, err = arrive(ctx, client, sealedSecrets, watch.Modified, n); err != nil {
-		made.stop()
-		return nil, nil, err
-	}
-	return made, statuses, nil
-}
-
-func arrive(ctx context.Context, client metadata.Interface, resource schema.GroupVersionResource, kind watch.EventType, n int) (*arrivals, error) {
-	list, err := client.Resource(resource).List(ctx, metav1.ListOptions{Limit: 1})
 	if err != nil {
 		return nil, err
 	}
-	from, err := client.Resource(resource).Watch(ctx, metav1.ListOptions{ResourceVersion: list.ResourceVersion})
+	secrets := client.Resource(corev1.SchemeGroupVersion.WithResource("secrets"))
+	list, err := secrets.List(ctx, metav1.ListOptions{Limit: 1})
+	if err != nil {
+		return nil, err
+	}
+	from, err := secrets.Watch(ctx, metav1.ListOptions{ResourceVersion: list.ResourceVersion})
 	if err != nil {
 		return nil, err
 	}
 	a := &arrivals{
-		what: resource.Resource, from: from, kind: kind, want: n, seen: map[types.NamespacedName]bool{},
+		from: from, want: n, seen: map[types.NamespacedName]bool{},
 		found: make(chan struct{}), ended: make(chan struct{}),
 	}
 	go a.look()
@@ -88,7 +74,7 @@ func (a *arrivals) look() {
 	defer close(a.ended)
 	for event := range a.from.ResultChan() {
 		object, ok := event.Object.(*metav1.PartialObjectMetadata)
-		if !ok || event.Type != a.kind || !strings.HasPrefix(object.Namespace, "bench-") {
+		if !ok || event.Type != watch.Added || !strings.HasPrefix(object.Namespace, "bench-") {
 			continue
 		}
 		a.seen[types.NamespacedName{Namespace: object.Namespace, Name: object.Name}] = true
@@ -105,9 +91,9 @@ func (a *arrivals) wait(ctx context.Context, start time.Time) (time.Duration, er
 	case <-a.found:
 		return a.at.Sub(start), nil
 	case <-a.ended:
-		return 0, errors.New("the watch of " + a.what + " ended")
+		return 0, errors.New("the watch of Secrets ended")
 	case <-time.After(workWithin):
-		return 0, fmt.Errorf("not all %s were written in %s", a.what, workWithin)
+		return 0, fmt.Errorf("not all Secrets were made in %s", workWithin)
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
