@@ -40,8 +40,18 @@ func makeKeys(dir string) (keySet, error) {
 	return set, nil
 }
 
-// manifest is the Secret number i: a user, a password, a URL.
+// plain is what the Secret number i holds: a user, a password, a URL.
+func plain(i int) map[string]string {
+	return map[string]string{
+		"username": fmt.Sprintf("shop-%04d", i),
+		"password": fmt.Sprintf("correct-horse-battery-staple-%04d", i),
+		"url":      fmt.Sprintf("postgres://db-%04d.example.com:5432/shop", i),
+	}
+}
+
+// manifest is the Secret number i as a user writes it.
 func manifest(i int) string {
+	p := plain(i)
 	return fmt.Sprintf(`apiVersion: v1
 kind: Secret
 metadata:
@@ -49,10 +59,10 @@ metadata:
   namespace: %s
 type: Opaque
 stringData:
-  username: shop-%04[3]d
-  password: correct-horse-battery-staple-%04[3]d
-  url: postgres://db-%04[3]d.example.com:5432/shop
-`, nameOf(i), namespaceOf(i), i)
+  username: %s
+  password: %s
+  url: %s
+`, nameOf(i), namespaceOf(i), p["username"], p["password"], p["url"])
 }
 
 func nameOf(i int) string      { return fmt.Sprintf("app-%04d", i) }

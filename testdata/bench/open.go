@@ -78,6 +78,9 @@ func (b *bench) turn(ctx context.Context, who contender, objects []*unstructured
 	if err != nil {
 		return err
 	}
+	if err := compareAll(ctx, c, who.objects); err != nil {
+		return err
+	}
 	if b.wants(openFresh) {
 		b.results.add(who.row, fresh.scaled(b.objects, who.objects))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/metadata"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // workWithin is how long a controller may take before the run is given up.
@@ -36,6 +38,22 @@ func createAll(ctx context.Context, c *kubetest.Cluster, objects []*unstructured
 	return g.Wait()
 }
 
+// compareAll makes sure that the Secrets are what was sealed.
+func compareAll(ctx context.Context, c *kubetest.Cluster, n int) error {
+	for i := range n {
+		var s corev1.Secret
+		if err := c.Client().Get(ctx, client.ObjectKey{Namespace: namespaceOf(i), Name: nameOf(i)}, &s); err != nil {
+			return err
+		}
+		want := plain(i)
+		same := func(is []byte, should string) bool { return string(is) == should }
+		if !maps.EqualFunc(s.Data, want, same) {
+			return fmt.Errorf("the Secret %s/%s is not what was sealed", s.Namespace, s.Name)
+		}
+	}
+	return nil
+}
+
 // arrivals counts the objects of a watch, each once.
 type arrivals struct {
 	from  watch.Interface
@@ -49,11 +67,11 @@ type arrivals struct {
 // watchSecrets counts the Secrets that are made from now on. Only metadata is
 // sent.
 func watchSecrets(ctx context.Context, c *kubetest.Cluster, n int) (*arrivals, error) {
-	client, err := metadata.NewForConfig(c.Admin())
+	api, err := metadata.NewForConfig(c.Admin())
 	if err != nil {
 		return nil, err
 	}
-	secrets := client.Resource(corev1.SchemeGroupVersion.WithResource("secrets"))
+	secrets := api.Resource(corev1.SchemeGroupVersion.WithResource("secrets"))
 	list, err := secrets.List(ctx, metav1.ListOptions{Limit: 1})
 	if err != nil {
 		return nil, err
