@@ -60,7 +60,9 @@ type Rendered struct {
 }
 
 // Object opens every value of a SealedSecret and runs its templates. The error
-// for values that do not open is an *[ObjectError]; all of them are named.
+// for values that do not open is an *[ObjectError]; all of them are named. It is
+// [ErrUndecided] where the Search is to go on in another turn, and Try's where
+// that ends the opening.
 func (o Opener) Object(ctx context.Context, ob Object) (Opened, error) {
 	if ob.Legacy != nil {
 		return o.legacy(ob)
@@ -76,25 +78,55 @@ func (o Opener) Object(ctx context.Context, ob Object) (Opened, error) {
 }
 
 func (o Opener) values(ctx context.Context, ob Object, out *Opened) error {
+	s := o.Search
+	if s == nil {
+		s = patiently()
+	}
+	s.begin(o.Identities)
 	failed := &ObjectError{Namespace: ob.Namespace, Name: ob.Name}
-	for _, key := range slices.Sorted(maps.Keys(ob.Values)) {
+	names := slices.Sorted(maps.Keys(ob.Values))
+	earlier := len(s.found)
+	for _, key := range names[earlier:] {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		at := Place{Scope: ob.Scope(), Namespace: ob.Namespace, Name: ob.Name, Key: key}
-		value, by, err := o.Open(at, ob.Values[key])
-		if err != nil {
+		value, by, err := s.open(o, ob.place(key), ob.Values[key])
+		switch {
+		case s.stopped != nil:
+			return s.stopped
+		case err != nil:
 			failed.Keys = append(failed.Keys, KeyError{key, err})
 			continue
 		}
 		out.Data[key] = value
 		out.use(by)
-		o = o.first(by) // most objects were sealed with one key
 	}
 	if len(failed.Keys) > 0 {
 		return failed
 	}
+	return o.again(ctx, ob, names[:earlier], s.found, out)
+}
+
+// again opens the values whose keys earlier turns found.
+func (o Opener) again(ctx context.Context, ob Object, names []string, found []*keys.Identity, out *Opened) error {
+	for i, key := range names {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		o.Identities = found[i : i+1]
+		value, by, err := o.Open(ob.place(key), ob.Values[key])
+		if err != nil {
+			return err
+		}
+		out.Data[key] = value
+		out.use(by)
+	}
 	return nil
+}
+
+// place is where a value of the object stands.
+func (ob Object) place(key string) Place {
+	return Place{Scope: ob.Scope(), Namespace: ob.Namespace, Name: ob.Name, Key: key}
 }
 
 func (out *Opened) use(by *keys.Identity) {

@@ -20,6 +20,10 @@ type Opener struct {
 	// opening. Nil allows all.
 	Try func(*keys.Identity) error
 
+	// Search bounds the trials of [Opener.Object], and keeps how far they came
+	// for another turn. Nil tries every key on every value.
+	Search *Search
+
 	// Render runs the templates of a SealedSecret; nil refuses objects that
 	// have some.
 	Render Renderer
@@ -30,22 +34,6 @@ func (o Opener) try(id *keys.Identity) error {
 		return nil
 	}
 	return o.Try(id)
-}
-
-// first returns an Opener that tries id before the others.
-func (o Opener) first(id *keys.Identity) Opener {
-	if id == nil || len(o.Identities) > 0 && o.Identities[0] == id {
-		return o
-	}
-	ids := make([]*keys.Identity, 1, len(o.Identities))
-	ids[0] = id
-	for _, other := range o.Identities {
-		if other != id {
-			ids = append(ids, other)
-		}
-	}
-	o.Identities = ids
-	return o
 }
 
 // Open opens a sealed value, in standard base64, at the place where it stands.
