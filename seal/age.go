@@ -117,18 +117,9 @@ func sealAge(to []*keys.Recipient, at Place, value []byte) ([]byte, error) {
 // openAge tries the identities in order and returns the bound plaintext.
 func (o Opener) openAge(sealed []byte) ([]byte, *keys.Identity, error) {
 	t := &trial{opener: o}
-	r, err := age.Decrypt(bytes.NewReader(sealed), t)
-	switch {
-	case t.refused != nil:
-		return nil, nil, t.refused
-	case t.opened == nil && errors.Is(err, age.ErrIncorrectIdentity):
-		return nil, nil, fmt.Errorf("%w: it was sealed for other recipients, or altered since", ErrNoKey)
-	case err != nil:
-		return nil, nil, errAltered // age's own message describes the header
-	}
-	plain, err := io.ReadAll(r)
+	plain, err := t.decrypt(sealed, t)
 	if err != nil {
-		return nil, nil, errAltered
+		return nil, nil, err
 	}
 	return plain, t.opened, nil
 }
@@ -143,23 +134,62 @@ type trial struct {
 	refused error
 }
 
+// decrypt runs age, which sees the trial as the given identity.
+func (t *trial) decrypt(sealed []byte, as age.Identity) ([]byte, error) {
+	r, err := age.Decrypt(bytes.NewReader(sealed), as)
+	switch {
+	case t.refused != nil:
+		return nil, t.refused
+	case t.opened == nil && errors.Is(err, age.ErrIncorrectIdentity):
+		return nil, fmt.Errorf("%w: it was sealed for other recipients, or altered since", ErrNoKey)
+	case err != nil:
+		return nil, errAltered // age's own message describes the header
+	}
+	plain, err := io.ReadAll(r)
+	if err != nil {
+		return nil, errAltered
+	}
+	return plain, nil
+}
+
 func (t *trial) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
-	if len(stanzas) > maxStanzas {
-		t.refused = refuse("", "%d recipients; a value has at most %d", len(stanzas), maxStanzas)
+	if t.refused = bounded(stanzas); t.refused != nil {
 		return nil, t.refused
 	}
 	for _, id := range t.opener.Identities {
-		if !id.Kind().Age() {
-			continue
-		}
-		if t.refused = t.opener.try(id); t.refused != nil {
-			return nil, t.refused
-		}
-		key, err := id.Age().Unwrap(stanzas)
-		if err == nil {
-			t.opened = id
-			return key, nil
+		for _, s := range stanzas {
+			fileKey, err := t.one(id, s)
+			if err != nil {
+				return nil, err
+			}
+			if fileKey != nil {
+				t.opened = id
+				return fileKey, nil
+			}
 		}
 	}
 	return nil, age.ErrIncorrectIdentity
 }
+
+func bounded(stanzas []*age.Stanza) error {
+	if len(stanzas) > maxStanzas {
+		return refuse("", "%d recipients; a value has at most %d", len(stanzas), maxStanzas)
+	}
+	return nil
+}
+
+// one tries an identity on a stanza: one private-key operation, none if the
+// stanza is of another type. The file key is nil if it does not open.
+func (t *trial) one(id *keys.Identity, s *age.Stanza) (fileKey []byte, err error) {
+	if stanzaType[id.Kind()] != s.Type {
+		return nil, nil
+	}
+	if t.refused = t.opener.try(id); t.refused != nil {
+		return nil, t.refused
+	}
+	fileKey, _ = id.Age().Unwrap([]*age.Stanza{s}) // fails if it is of another key, or damaged
+	return fileKey, nil
+}
+
+// stanzaType is what age calls the stanzas of each kind.
+var stanzaType = map[keys.Kind]string{keys.X25519: "X25519", keys.Hybrid: "mlkem768x25519"}

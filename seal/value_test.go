@@ -18,7 +18,7 @@ import (
 // testKeys are one identity of each kind, and another RSA one: made once.
 var testKeys = sync.OnceValue(func() map[string]*keys.Identity {
 	out := map[string]*keys.Identity{}
-	for name, kind := range map[string]keys.Kind{"hybrid": keys.Hybrid, "x25519": keys.X25519, "recovery": keys.Hybrid} {
+	for name, kind := range map[string]keys.Kind{"hybrid": keys.Hybrid, "x25519": keys.X25519, "recovery": keys.Hybrid, "third": keys.Hybrid} {
 		id, err := keys.Generate(kind, time.Now(), 0, "")
 		if err != nil {
 			panic(err)
@@ -290,6 +290,30 @@ func TestTryCountsAndEnds(t *testing.T) {
 	}
 	if _, _, err := o.Open(home, sealed); !errors.Is(err, budget) {
 		t.Errorf("error %v, want the budget's", err)
+	}
+}
+
+func TestTryCountsEachStanzaThatAnIdentityFits(t *testing.T) {
+	for _, row := range []struct {
+		to, with []string
+		want     int
+	}{
+		{[]string{"x25519"}, []string{"rsa", "hybrid", "x25519"}, 1},
+		{[]string{"hybrid"}, []string{"recovery", "x25519", "hybrid"}, 2},
+		{[]string{"hybrid", "recovery"}, []string{"recovery"}, 2},
+		{[]string{"hybrid", "recovery"}, []string{"third", "recovery"}, 4},
+		{[]string{"hybrid", "recovery"}, []string{"x25519", "rsa"}, 0},
+	} {
+		sealed, err := sealer(t, row.to...).Seal(home, []byte("v"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, tried := opener(row.with...), 0
+		o.Try = func(*keys.Identity) error { tried++; return nil }
+		_, _, err = o.Open(home, sealed)
+		if tried != row.want || (err == nil) != (row.want > 0) {
+			t.Errorf("to %v with %v: %d operations, %v; want %d", row.to, row.with, tried, err, row.want)
+		}
 	}
 }
 
