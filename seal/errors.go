@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
@@ -54,6 +55,7 @@ func about(line int, object string, err error) error {
 type ObjectError struct {
 	Namespace, Name string
 	Keys            []KeyError // in the order of their names
+	doing           string     // empty means opening
 }
 
 // A KeyError is one key's failure. Err never holds content.
@@ -90,7 +92,7 @@ func (e *ObjectError) Error() string {
 	if more := len(e.Keys) - maxKeysShown; more > 0 {
 		parts = append(parts, fmt.Sprintf("and %d more keys", more))
 	}
-	return fmt.Sprintf("opening %s/%s: %s", e.Namespace, e.Name, strings.Join(parts, "; "))
+	return fmt.Sprintf("%s %s/%s: %s", cmp.Or(e.doing, "opening"), e.Namespace, e.Name, strings.Join(parts, "; "))
 }
 
 // Unwrap gives the keys' errors to errors.Is and errors.As.

@@ -26,7 +26,8 @@ type Options struct {
 // Result is a file of manifests with its objects sealed or opened.
 type Result struct {
 	Out      []byte
-	Objects  []string // NAMESPACE/NAME of what was sealed or opened, in order
+	Objects  []string // NAMESPACE/NAME of what was sealed, opened or resealed, in order
+	Current  []string // those of Objects in which Reseal had nothing to do
 	Others   []string // kinds of what was passed through, in order of first sight; at most 20
 	Warnings []Warning
 }
@@ -70,13 +71,14 @@ const maxOthers = 20
 
 // walk converts the wanted objects of a file and keeps the rest.
 type walk struct {
-	want    string
-	format  Format
-	convert func(*yaml.Node) (*yaml.Node, error)
-	values  []item // plain values met, to be found in what is passed through
-	copies  *copies
-	first   int // line of the current document
-	result  Result
+	want      string
+	format    Format
+	convert   func(*yaml.Node) (*yaml.Node, error) // the same node: nothing changed
+	keepsKind bool                                 // what is converted stays of its kind
+	values    []item                               // plain values met, to be found in what is passed through
+	copies    *copies
+	first     int // line of the current document
+	result    Result
 }
 
 func (w *walk) run(data []byte) (Result, error) {
@@ -140,8 +142,9 @@ func (w *walk) object(at **yaml.Node) (changed bool, err error) {
 	isCore := !strings.Contains(apiVersion, "/")
 	switch {
 	case w.wanted(apiVersion, kind):
-		*at, err = w.convert(*at)
-		return true, err
+		old := *at
+		*at, err = w.convert(old)
+		return *at != old, err
 	case isCore && kind == "List", w.wanted(apiVersion, strings.TrimSuffix(kind, "List")), apiVersion == "v1" && kind == w.want+"List":
 		return w.items(*at, kind)
 	case w.want == "Secret" && isCore && isLikeSecret(kind):
@@ -183,7 +186,7 @@ func (w *walk) items(listNode *yaml.Node, listKind string) (changed bool, err er
 		}
 		changed = changed || one
 	}
-	if changed && listKind != "List" { // its items are of another kind now
+	if changed && listKind != "List" && !w.keepsKind { // its items are of another kind now
 		get(listNode, "apiVersion").SetString("v1")
 		get(listNode, "kind").SetString("List")
 	}

@@ -1,0 +1,62 @@
+package seal_test
+
+import (
+	"strings"
+	"testing"
+
+	"fuin.dev/seal"
+)
+
+func TestResealingInLists(t *testing.T) {
+	item := `{"metadata":{"name":"db","namespace":"shop"},"spec":{"encryptedData":{"password":"` + valueAt(t, home, "v", "hybrid") + `"}}}`
+	whole := strings.Replace(item, "{", `{"apiVersion":"bitnami.com/v1alpha1","kind":"SealedSecret",`, 1)
+	for head, one := range map[string]string{
+		`"apiVersion": "bitnami.com/v1alpha1",` + "\n  " + `"kind": "SealedSecretList"`: item,
+		`"apiVersion": "v1",` + "\n  " + `"kind": "List"`:                               whole,
+	} {
+		r := reseal(t, opener("hybrid"), "{"+head+`, "items": [`+one+"]}", "third")
+		if !strings.HasPrefix(string(r.Out), "{\n  "+head) {
+			t.Errorf("came out as %s", r.Out)
+		}
+		if _, err := opener("third").Manifest(t.Context(), r.Out, seal.SameFormat); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestResealingAFile(t *testing.T) {
+	one := sealedHead + "spec: {encryptedData: {password: " + valueAt(t, home, "v", "hybrid") + "}}\n"
+	text := []byte(one + "---\n" + config + "---\n" + one)
+	_, err := opener("hybrid").Reseal(t.Context(), text, resealer(t, "third"), seal.ResealOptions{AtMost: 1})
+	if err == nil || err.Error() != "line 10: more than 1 SealedSecrets" {
+		t.Errorf("%v", err)
+	}
+	r, err := opener("hybrid").Reseal(t.Context(), text, resealer(t, "third"), seal.ResealOptions{AtMost: 2, Format: seal.JSON})
+	if err != nil || len(r.Objects) != 2 || len(r.Others) != 1 || strings.Count(string(r.Out), "\n{\n") != 2 {
+		t.Errorf("%v\n%s", err, r.Out)
+	}
+	kept := reseal(t, opener("hybrid"), string(text), "third")
+	if !strings.Contains(string(kept.Out), "\n---\n"+config+"---\n") {
+		t.Errorf("came out as\n%s", kept.Out)
+	}
+}
+
+func FuzzReseal(f *testing.F) {
+	f.Add([]byte(ladenAt(f, seal.Strict)))
+	f.Add([]byte(sealedHead + "spec: {encryptedData: {password: " + valueAt(f, home, "v", "x25519") + "}}\n"))
+	for _, seed := range []string{"spec: {encryptedData: {a: b}}", "spec: {data: eHh4}", "spec: {encryptedData: [a]}", "spec: {encryptedData: }"} {
+		f.Add([]byte(sealedHead + seed))
+	}
+	f.Add([]byte(`{"kind":"SealedSecretList","apiVersion":"bitnami.com/v1","items":[{},{"metadata":null}]}`))
+	o, to := opener("x25519", "third"), resealer(f, "third") // RSA would cost milliseconds a try
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, err := o.Reseal(t.Context(), data, to, seal.ResealOptions{AtMost: 10})
+		if err != nil {
+			return
+		}
+		again, err := opener("third").Reseal(t.Context(), r.Out, to, seal.ResealOptions{AtMost: 10})
+		if err != nil || string(again.Out) != string(r.Out) || len(again.Current) != len(r.Objects) {
+			t.Errorf("%v: %v\n%s\n%s", err, again.Current, r.Out, again.Out)
+		}
+	})
+}
