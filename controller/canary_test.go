@@ -1,10 +1,8 @@
 package controller_test
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"net/http"
 	"strings"
 	"testing"
 
@@ -73,18 +71,17 @@ func TestNoPlaintextComesOut(t *testing.T) {
 		}
 		s.search("status of "+name, s.sealedSecret(ns, name).Status)
 	}
+	moved := s.edit(s.seal(secret(ns, "good", "pw", canary), true), failing["moved"])
 	for _, body := range []string{
-		s.seal(secret(ns, "good", "pw", canary), true),
+		s.seal(secret(ns, "good", "pw", canary), true), s.seal(secret(ns, "good", "pw", canary), false),
 		s.edit(s.seal(secret(ns, "good", "pw", canary), true), template("{{ fail .pw }}")),
+		moved, s.edit(moved, failing["plaintext"]), s.edit(moved, failing["encoded"]),
 		secret(ns, "good", "pw", canary), canary,
 	} {
-		resp, err := http.Post(p.http+"/v1/verify", "application/json", strings.NewReader(body))
-		s.ok(err)
-		var answer bytes.Buffer
-		_, err = answer.ReadFrom(resp.Body)
-		s.ok(err)
-		_ = resp.Body.Close()
-		s.search("answer", answer.String())
+		for _, path := range []string{"/v1/verify", "/v1/rotate"} {
+			_, _, answer := p.answer(path, body)
+			s.search("answer of "+path, answer)
+		}
 	}
 	p.stop()
 	s.search("log at the end", p.log.String())

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -18,6 +19,7 @@ import (
 	"fuin.dev/render"
 	"fuin.dev/seal"
 	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // exposed runs the controller behind the Service of deploy/base and returns
@@ -87,6 +89,96 @@ func TestKubesealValidatesThroughTheAPIServer(t *testing.T) {
 		_, err := k.try(sealed, validate...)
 		if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(err.Error(), "unable to decrypt sealed secret: ") {
 			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+func TestKubesealReEncryptsThroughTheAPIServer(t *testing.T) {
+	s := newSystem(t, kubetest.New(t, kubetest.Config{}))
+	ns := s.Namespace(t)
+	p, flags := s.exposed(ns)
+	k := s.kubeseal(s.recipient("cert.pem").Marshal())
+	plain := s.edit(secret(ns, "db", "user", "shop"), func(m map[string]any) {
+		at(m, map[string]any{"app": "shop"}, "metadata", "labels")
+		at(m, map[string]any{"example.com/note": "multi\nline", seal.AnnotationNamespaceWide: "true"}, "metadata", "annotations")
+		at(m, "example.com/thing", "type")
+		at(m, true, "immutable")
+	})
+	before := []string{
+		s.edit(k.seal(plain), func(m map[string]any) {
+			at(m, map[string]any{"url": "db://{{ .user }}"}, "spec", "template", "data")
+		}),
+		s.seal(secret(ns, "age", "k", "v"), true),
+		k.seal(secret(ns, "strict", "k", "v"), "--format", "yaml"),
+	}
+	newest := s.addKey(p, keys.RSA, "second")
+	out := k.run(strings.Join(before, "\n---\n"), append(slices.Clone(flags), "--re-encrypt", "--format", "yaml")...)
+	after := strings.Split(strings.TrimPrefix(out, "---\n"), "\n---\n")
+	if len(after) != len(before) {
+		t.Fatalf("%d objects: %s", len(after), out)
+	}
+	for i := range before {
+		if a, b := s.frame(before[i]), s.frame(after[i]); a != b {
+			t.Errorf("more changed than values:\n%s\n%s", a, b)
+		}
+	}
+	if strings.Count(out, newest.Fingerprint()) != 2 {
+		t.Errorf("not all RSA values are sealed to %s: %s", newest, out)
+	}
+
+	moved := s.edit(before[1], func(m map[string]any) { at(m, "other", "metadata", "name") })
+	_, err := k.try(moved, append(flags, "--re-encrypt")...)
+	if err == nil || !strings.Contains(err.Error(), "cannot re-encrypt secret") || !strings.Contains(err.Error(), "sealed for "+ns+"/age, and moved") {
+		t.Errorf("moved: %v", err)
+	}
+
+	s.revokeAllBut("second")
+	s.eventually("the first key opens nothing", func() bool { return p.post("/v1/verify", before[0]) == http.StatusConflict })
+	s.apply(out)
+	made := s.opens(ns, "db", "url", "db://shop")
+	if made.Type != "example.com/thing" || made.Labels["app"] != "shop" || made.Annotations["example.com/note"] != "multi\nline" {
+		t.Errorf("made as %s with %v and %v", made.Type, made.Labels, made.Annotations)
+	}
+	s.opens(ns, "strict", "k", "v")
+	s.opens(ns, "age", "k", "v")
+}
+
+// frame is a SealedSecret without what resealing may change.
+func (s *system) frame(sealed string) string {
+	s.t.Helper()
+	return s.edit(sealed, func(m map[string]any) {
+		for key := range dig(m, "spec", "encryptedData").(map[string]any) {
+			at(m, "", "spec", "encryptedData", key)
+		}
+		meta := m["metadata"].(map[string]any)
+		if annotations, ok := meta["annotations"].(map[string]any); ok {
+			if delete(annotations, seal.AnnotationKey); len(annotations) == 0 {
+				delete(meta, "annotations")
+			}
+		}
+		dropNulls(m)
+	})
+}
+
+// dropNulls removes what kubeseal writes for times that are not set.
+func dropNulls(m map[string]any) {
+	for key, value := range m {
+		if child, ok := value.(map[string]any); ok {
+			dropNulls(child)
+		} else if value == nil {
+			delete(m, key)
+		}
+	}
+}
+
+// revokeAllBut leaves one RSA key in use.
+func (s *system) revokeAllBut(name string) {
+	s.t.Helper()
+	var list corev1.SecretList
+	s.ok(s.Client().List(s.t.Context(), &list, client.InNamespace("fuin-system"), client.HasLabels{keys.LabelRSA}))
+	for i := range list.Items {
+		if list.Items[i].Name != name {
+			s.patch(&list.Items[i], `{"metadata":{"labels":{"`+keys.LabelState+`":"revoked"}}}`)
 		}
 	}
 }

@@ -38,6 +38,14 @@ func public(ring *keys.Ring) map[string]string {
 	return out
 }
 
+// sealing lists the public halves of the keys that seal now.
+func (k *keyring) sealing() (out []*keys.Recipient) {
+	for _, id := range k.ring.Load().Sealing() {
+		out = append(out, id.Recipient())
+	}
+	return out
+}
+
 // publish brings the ConfigMap up to date with the ring.
 func (k *keyring) publish(ctx context.Context) error {
 	want := public(k.ring.Load())

@@ -156,6 +156,7 @@ func newServer(cfg Config, o *opener, registry prometheus.Registerer) *server.Se
 			keys := public(o.keyring.ring.Load())
 			return keys[PublicCertificate], keys[PublicRecipients]
 		},
+		Sealing: o.keyring.sealing,
 		Opener: func(ob seal.Object) seal.Opener {
 			return seal.Opener{Identities: o.keyring.ring.Load().Candidates(ob.Hints(), time.Time{}), Try: o.budget(requestOperations)}
 		},

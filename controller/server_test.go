@@ -16,6 +16,13 @@ import (
 // post sends a body to an endpoint and returns the status.
 func (p *process) post(path, body string) int {
 	p.t.Helper()
+	status, _, _ := p.answer(path, body)
+	return status
+}
+
+// answer is post with all that comes back.
+func (p *process) answer(path, body string) (status int, kind, text string) {
+	p.t.Helper()
 	req, err := http.NewRequestWithContext(p.t.Context(), http.MethodPost, p.http+path, strings.NewReader(body))
 	if err != nil {
 		p.t.Fatal(err)
@@ -25,8 +32,11 @@ func (p *process) post(path, body string) int {
 		p.t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	_, _ = io.Copy(io.Discard, resp.Body)
-	return resp.StatusCode
+	b, err := io.ReadAll(resp.Body)
+	if err != nil && resp.StatusCode != http.StatusRequestEntityTooLarge {
+		p.t.Fatal(err)
+	}
+	return resp.StatusCode, resp.Header.Get("Content-Type"), string(b)
 }
 
 func TestEndpoints(t *testing.T) {

@@ -302,36 +302,3 @@ func TestResealingCountsAndEnds(t *testing.T) {
 		t.Errorf("second stanza: %v, want the budget's", err)
 	}
 }
-
-func TestResealingToSeveralRecipients(t *testing.T) {
-	one := func(to ...string) string {
-		return sealedHead + "spec: {encryptedData: {password: " + valueAt(t, home, "v", to...) + "}}\n"
-	}
-	o := opener("hybrid", "recovery", "third")
-	for _, row := range []struct {
-		from    []string
-		current bool
-	}{
-		{[]string{"recovery", "third"}, true}, {[]string{"third", "recovery"}, true},
-		{[]string{"third"}, false}, {[]string{"third", "third"}, false}, {[]string{"third", "recovery", "hybrid"}, false},
-	} {
-		r := reseal(t, o, one(row.from...), "third", "recovery")
-		if (len(r.Current) == 1) != row.current {
-			t.Errorf("%v: current %v", row.from, r.Current)
-		}
-		for _, name := range []string{"third", "recovery"} {
-			if _, err := opener(name).Manifest(t.Context(), r.Out, seal.SameFormat); err != nil {
-				t.Errorf("%v: %v", row.from, err)
-			}
-		}
-	}
-	for _, mixture := range [][]string{{"rsa", "other"}, {"hybrid", "x25519"}} {
-		var rs []*keys.Recipient
-		for _, name := range mixture {
-			rs = append(rs, testKeys()[name].Recipient())
-		}
-		if _, err := seal.NewResealer(rs...); err == nil {
-			t.Errorf("%v are taken together", mixture)
-		}
-	}
-}

@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"time"
 
+	"fuin.dev/keys"
 	"fuin.dev/seal"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/net/netutil"
@@ -35,6 +36,7 @@ type Config struct {
 	Addr     string                                  // to listen on
 	Public   func() (certificate, recipients string) // what seals now, as text
 	Opener   func(seal.Object) seal.Opener           // opens an object's values, without templates
+	Sealing  func() []*keys.Recipient                // what seals now
 	Registry prometheus.Registerer                   // for the request metrics
 	Log      *slog.Logger
 }
@@ -90,6 +92,7 @@ func (s *Server) handler() http.Handler {
 	mux.Handle("GET /v1/cert.pem", m.count("/v1/cert.pem", s.certificate))
 	mux.Handle("GET /v1/recipients", m.count("/v1/recipients", s.recipients))
 	mux.Handle("POST /v1/verify", m.count("/v1/verify", s.verify))
+	mux.Handle("POST /v1/rotate", m.count("/v1/rotate", s.rotate))
 	return mux
 }
 
