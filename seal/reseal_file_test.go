@@ -75,6 +75,26 @@ func TestResealingToSeveralRecipients(t *testing.T) {
 	}
 }
 
+func TestHintOfResealing(t *testing.T) {
+	want := seal.AnnotationKey + ": " + testKeys()["third"].Fingerprint()
+	quoted := strings.Replace(want, ": ", ": '", 1) + "'" // within braces
+	for name, row := range map[string]struct{ annotations, want string }{
+		"none":      {"", "  annotations:\n    " + want + "\n"},
+		"null":      {"  annotations: # note\n", "  annotations: # note\n    " + want + "\n"},
+		"empty":     {"  annotations: {}\n", "  annotations: {" + quoted + "}\n"},
+		"others":    {"  annotations:\n    # one\n    a: b # two\n", "  annotations:\n    # one\n    a: b # two\n    " + want + "\n"},
+		"no string": {"  annotations: {fuin.dev/key: [x]}\n", "  annotations: {" + quoted + "}\n"},
+		"a list":    {"  annotations: [a]\n", "  annotations: [a]\n"},
+	} {
+		head := "apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\nmetadata:\n  name: db\n  namespace: shop\n"
+		tail := "spec:\n  encryptedData:\n    password: "
+		r := reseal(t, opener("hybrid"), head+row.annotations+tail+valueAt(t, home, "v", "hybrid")+"\n", "third")
+		if !strings.HasPrefix(string(r.Out), head+row.want+tail) {
+			t.Errorf("%s: came out as\n%s", name, r.Out)
+		}
+	}
+}
+
 func FuzzReseal(f *testing.F) {
 	f.Add([]byte(ladenAt(f, seal.Strict)))
 	f.Add([]byte(sealedHead + "spec: {encryptedData: {password: " + valueAt(f, home, "v", "x25519") + "}}\n"))
