@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/rest"
@@ -34,14 +35,28 @@ type clusterFlags struct {
 }
 
 func (f *clusterFlags) add(cmd *cobra.Command) {
+	f.addFuin(cmd)
+	cmd.Flags().StringVar(&f.name, "controller-name", peerName, "`SERVICE` of a Sealed Secrets controller, for --cert cluster; the default is "+peerName)
+	fromEnvironment(cmd, "controller-name")
+}
+
+// addFuin is for verbs that ask fuin-controller alone.
+func (f *clusterFlags) addFuin(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.kubeconfig, "kubeconfig", "", "`FILE` with the clusters; the default is $KUBECONFIG, else ~/.kube/config")
 	cmd.Flags().StringVar(&f.namespace, "controller-namespace", "",
 		"`NAMESPACE` of the controller; the default is "+fuinNamespace+", and "+peerNamespace+" for Sealed Secrets")
-	cmd.Flags().StringVar(&f.name, "controller-name", peerName, "`SERVICE` of a Sealed Secrets controller, for --cert cluster; the default is "+peerName)
-	fromEnvironment(cmd, "controller-namespace", "controller-name")
+	fromEnvironment(cmd, "controller-namespace")
 }
 
-// A cluster answers questions about its public keys.
+// fuinNamespace is where fuin-controller runs.
+func (f *clusterFlags) fuinNamespace() string {
+	if f.namespace != "" {
+		return f.namespace
+	}
+	return fuinNamespace
+}
+
+// A cluster answers questions about its keys.
 type cluster struct {
 	flags   clusterFlags
 	context string
@@ -102,21 +117,25 @@ func (f *clusterFlags) connect(config *rest.Config, contextName string) (*cluste
 
 // publicKeys reads the ConfigMap that the controller publishes.
 func (c *cluster) publicKeys(ctx context.Context) (map[string]string, error) {
-	namespace := c.flags.namespace
-	if namespace == "" {
-		namespace = fuinNamespace
-	}
+	published, _, err := c.publication(ctx)
+	return published, err
+}
+
+// publication is that ConfigMap's data and when it was read, by the cluster's
+// clock; the time is zero if the answer does not tell.
+func (c *cluster) publication(ctx context.Context) (map[string]string, time.Time, error) {
 	var configMap struct {
 		Data map[string]string `json:"data"`
 	}
-	body, err := c.get(ctx, "api/v1/namespaces", namespace, "configmaps", configMapName)
+	header, body, err := c.send(ctx, "api/v1/namespaces", c.flags.fuinNamespace(), "configmaps", configMapName)
 	if err != nil {
-		return nil, err
+		return nil, time.Time{}, err
 	}
 	if err := json.Unmarshal(body, &configMap); err != nil {
-		return nil, unreachable("", "%s: its answer is no ConfigMap", c)
+		return nil, time.Time{}, unreachable("", "%s: its answer is no ConfigMap", c)
 	}
-	return configMap.Data, nil
+	now, _ := http.ParseTime(header.Get("Date"))
+	return configMap.Data, now, nil
 }
 
 // recipients are the age recipients of the cluster.
@@ -180,26 +199,40 @@ func hintAbsent(err error, hint string) error {
 
 // get reads one path of the API server.
 func (c *cluster) get(ctx context.Context, path ...string) ([]byte, error) {
+	_, body, err := c.send(ctx, path...)
+	return body, err
+}
+
+// send does one request of the API server, and returns what it answers.
+func (c *cluster) send(ctx context.Context, path ...string) (http.Header, []byte, error) {
 	address := c.base.JoinPath(path...)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	resp, err := c.client.Do(req)
 	if err != nil {
-		return nil, &named{c.String(), c.unreachable(err)}
+		return nil, nil, &named{c.String(), c.unreachable(err)}
 	}
 	defer resp.Body.Close()
-	what := strings.TrimPrefix(address.Path, c.base.Path)
-	switch {
-	case resp.StatusCode == http.StatusNotFound:
-		return nil, fmt.Errorf("%s: %s: %w", c, what, errAbsent)
-	case resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden:
-		return nil, unreachable("log in again, or ask for the right to get "+what, "%s: %s: %s", c, what, resp.Status)
-	case resp.StatusCode != http.StatusOK:
-		return nil, unreachable("", "%s: %s: %s", c, what, resp.Status)
+	if err := c.refusal(resp, "get", strings.TrimPrefix(address.Path, c.base.Path)); err != nil {
+		return nil, nil, err
 	}
-	return io.ReadAll(resp.Body)
+	body, err := io.ReadAll(resp.Body)
+	return resp.Header, body, err
+}
+
+// refusal is the error that a status means; verb and what make up the right.
+func (c *cluster) refusal(resp *http.Response, verb, what string) error {
+	switch resp.StatusCode {
+	case http.StatusOK:
+		return nil
+	case http.StatusNotFound:
+		return fmt.Errorf("%s: %s: %w", c, what, errAbsent)
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return unreachable("log in again, or ask for the right to "+verb+" "+what, "%s: %s: %s", c, what, resp.Status)
+	}
+	return unreachable("", "%s: %s: %s", c, what, resp.Status)
 }
 
 func (c *cluster) unreachable(err error) error {

@@ -18,10 +18,11 @@ type listedKey struct {
 	Kind        keys.Kind  `json:"kind"`
 	Created     *time.Time `json:"created,omitempty"`
 	Expires     *time.Time `json:"expires,omitempty"`
-	State       keys.State `json:"state,omitempty"` // of private keys
+	State       keys.State `json:"state,omitempty"` // of private keys and those of a cluster
+	Secret      string     `json:"secret,omitempty"`
 	Recipient   string     `json:"recipient,omitempty"`
 
-	recipient *keys.Recipient
+	recipient *keys.Recipient // nil for a key of which the cluster tells no more
 }
 
 func newKeysList(u *ui) *cobra.Command {
@@ -31,12 +32,14 @@ func newKeysList(u *ui) *cobra.Command {
 		Use:   "list PATH...|-|cluster[:CONTEXT]",
 		Short: "List keys: public and private ones, or those of a cluster",
 		Long: `List keys: of files with certificates, recipients, identities or key Secrets,
-of standard input (-), or the public keys of a cluster. Private keys are never
-printed. The formats:
+of standard input (-), or those of a cluster: what seals now, then the others,
+newest first. Private keys are never printed. The formats:
 
   text       a table (default)
-  name       recipients of age keys, fingerprints of RSA keys, one a line
-  public     recipients and certificates as fuin seal reads them
+  name       recipients of age keys, fingerprints of RSA keys, one a line; also
+             fingerprints of age keys that no longer seal in the cluster
+  public     recipients and certificates as fuin seal reads them; of a cluster
+             only what seals now
   yaml|json  all that is known`,
 		Example: `  fuin keys list identity.txt
   fuin keys list -o public identity.txt > recipients.txt
@@ -120,39 +123,29 @@ func holdsPrivate(data []byte) bool {
 // parsePublic lists expired certificates, too, and keys that could not seal
 // together: nothing is sealed here.
 func parsePublic(data []byte) ([]listedKey, error) {
-	rs, err := keys.ParseRecipients(data, time.Time{})
-	if len(rs) == 0 {
-		return nil, err
+	parts := [][]byte{data}
+	if rest := withoutCertificates(data); len(rest) != len(data) {
+		parts = append(parts, rest)
 	}
 	var out []listedKey
-	for _, r := range rs {
-		out = append(out, list(r))
+	for _, part := range parts {
+		rs, err := keys.ParseRecipients(part, time.Time{})
+		if len(rs) == 0 {
+			return nil, err
+		}
+		for _, r := range rs {
+			out = append(out, list(r))
+		}
 	}
 	return out, nil
 }
 
 func clusterKeys(ctx context.Context, u *ui, flags *clusterFlags, contextName string) ([]listedKey, error) {
-	c, err := flags.dial(contextName)
+	p, err := flags.published(ctx, u, contextName, "listing the keys of")
 	if err != nil {
 		return nil, err
 	}
-	u.note("listing the keys of %s", c)
-	published, err := c.publicKeys(ctx)
-	if err != nil {
-		return nil, hintAbsent(err, "is fuin-controller installed? give its --controller-namespace")
-	}
-	out := []listedKey{}
-	for _, entry := range []string{entryCert, entryRecipients} {
-		if strings.TrimSpace(published[entry]) == "" {
-			continue
-		}
-		some, err := parsePublic([]byte(published[entry]))
-		if err != nil {
-			return nil, &named{c.String() + ": " + entry, err}
-		}
-		out = append(out, some...)
-	}
-	return out, nil
+	return p.list(), nil
 }
 
 func list(r *keys.Recipient) listedKey {
@@ -182,8 +175,11 @@ func printKeys(w io.Writer, all []listedKey, format string) error {
 		return printKeyTable(w, all)
 	}
 	for _, k := range all {
-		line := k.recipient.String()
+		line := k.name()
 		if format == "public" {
+			if k.recipient == nil {
+				continue
+			}
 			line = k.Recipient
 		}
 		if _, err := fmt.Fprintln(w, line); err != nil {
@@ -191,6 +187,13 @@ func printKeys(w io.Writer, all []listedKey, format string) error {
 		}
 	}
 	return nil
+}
+
+func (k listedKey) name() string {
+	if k.recipient == nil {
+		return k.Fingerprint
+	}
+	return k.recipient.String()
 }
 
 func printKeyTable(w io.Writer, all []listedKey) error {
