@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -36,6 +37,7 @@ type clusterFlags struct {
 
 func (f *clusterFlags) add(cmd *cobra.Command) {
 	f.addFuin(cmd)
+	cmd.Flags().Lookup("controller-namespace").Usage += ", and " + peerNamespace + " for Sealed Secrets"
 	cmd.Flags().StringVar(&f.name, "controller-name", peerName, "`SERVICE` of a Sealed Secrets controller, for --cert cluster; the default is "+peerName)
 	fromEnvironment(cmd, "controller-name")
 }
@@ -43,8 +45,7 @@ func (f *clusterFlags) add(cmd *cobra.Command) {
 // addFuin is for verbs that ask fuin-controller alone.
 func (f *clusterFlags) addFuin(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.kubeconfig, "kubeconfig", "", "`FILE` with the clusters; the default is $KUBECONFIG, else ~/.kube/config")
-	cmd.Flags().StringVar(&f.namespace, "controller-namespace", "",
-		"`NAMESPACE` of the controller; the default is "+fuinNamespace+", and "+peerNamespace+" for Sealed Secrets")
+	cmd.Flags().StringVar(&f.namespace, "controller-namespace", "", "`NAMESPACE` of the controller; the default is "+fuinNamespace)
 	fromEnvironment(cmd, "controller-namespace")
 }
 
@@ -56,7 +57,7 @@ func (f *clusterFlags) fuinNamespace() string {
 	return fuinNamespace
 }
 
-// A cluster answers questions about its keys.
+// A cluster answers questions about its keys, and keeps their states.
 type cluster struct {
 	flags   clusterFlags
 	context string
@@ -127,7 +128,7 @@ func (c *cluster) publication(ctx context.Context) (map[string]string, time.Time
 	var configMap struct {
 		Data map[string]string `json:"data"`
 	}
-	header, body, err := c.send(ctx, "api/v1/namespaces", c.flags.fuinNamespace(), "configmaps", configMapName)
+	header, body, err := c.send(ctx, http.MethodGet, nil, "api/v1/namespaces", c.flags.fuinNamespace(), "configmaps", configMapName)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
@@ -199,23 +200,38 @@ func hintAbsent(err error, hint string) error {
 
 // get reads one path of the API server.
 func (c *cluster) get(ctx context.Context, path ...string) ([]byte, error) {
-	_, body, err := c.send(ctx, path...)
+	_, body, err := c.send(ctx, http.MethodGet, nil, path...)
 	return body, err
 }
 
+// patch merges a change into one object. Of the answer it takes the metadata
+// alone: a Secret's data never comes here.
+func (c *cluster) patch(ctx context.Context, change any, path ...string) error {
+	body, err := json.Marshal(change)
+	if err != nil {
+		return err
+	}
+	_, _, err = c.send(ctx, http.MethodPatch, body, path...)
+	return err
+}
+
 // send does one request of the API server, and returns what it answers.
-func (c *cluster) send(ctx context.Context, path ...string) (http.Header, []byte, error) {
+func (c *cluster) send(ctx context.Context, method string, change []byte, path ...string) (http.Header, []byte, error) {
 	address := c.base.JoinPath(path...)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
+	req, err := http.NewRequestWithContext(ctx, method, address.String(), bytes.NewReader(change))
 	if err != nil {
 		return nil, nil, err
+	}
+	if change != nil {
+		req.Header.Set("Content-Type", "application/merge-patch+json")
+		req.Header.Set("Accept", "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1")
 	}
 	resp, err := c.client.Do(req)
 	if err != nil {
 		return nil, nil, &named{c.String(), c.unreachable(err)}
 	}
 	defer resp.Body.Close()
-	if err := c.refusal(resp, "get", strings.TrimPrefix(address.Path, c.base.Path)); err != nil {
+	if err := c.refusal(resp, strings.ToLower(method), strings.TrimPrefix(address.Path, c.base.Path)); err != nil {
 		return nil, nil, err
 	}
 	body, err := io.ReadAll(resp.Body)

@@ -92,10 +92,28 @@ func parseRing(text string) ([]ringKey, error) {
 
 const hintNewer = "is its fuin-controller of a newer release? then update fuin"
 
+// needRing refuses a cluster that does not tell which keys it has.
+func (p *published) needRing() error {
+	if p.ring == nil {
+		return unreachable("update fuin-controller", "%s: its controller does not publish its keys' states", p.cluster)
+	}
+	return nil
+}
+
 // find is the key with a fingerprint, nil if the cluster has none.
 func (p *published) find(fingerprint string) *ringKey {
 	for i := range p.ring {
 		if p.ring[i].Fingerprint == fingerprint {
+			return &p.ring[i]
+		}
+	}
+	return nil
+}
+
+// newest is the newest active key of a family.
+func (p *published) newest(of string) *ringKey {
+	for i, k := range p.ring {
+		if k.State == keys.Active && family(k.Kind) == of {
 			return &p.ring[i]
 		}
 	}
@@ -131,6 +149,21 @@ func (k *listedKey) tell(of ringKey) {
 
 func holds(all []listedKey, fingerprint string) bool {
 	return slices.ContainsFunc(all, func(k listedKey) bool { return k.Fingerprint == fingerprint })
+}
+
+// The families of keys: a cluster seals with the newest active one of each.
+var families = []string{familyRSA, familyAge}
+
+const (
+	familyRSA = "rsa"
+	familyAge = "age"
+)
+
+func family(k keys.Kind) string {
+	if k.Age() {
+		return familyAge
+	}
+	return familyRSA
 }
 
 // clusterArgs demands a cluster and at least so many other arguments, named
