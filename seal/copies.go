@@ -26,7 +26,7 @@ const (
 type copies struct {
 	words map[string]string // short values, as they stand alone, and their keys
 	forms map[uint64][]form // by the bytes at their middle: ends are often alike
-	seen  []bool            // what may be in forms, by hash
+	seen  []uint64          // a bit for each hash of what may be in forms
 }
 
 // form is one way to write a value.
@@ -42,7 +42,7 @@ const (
 )
 
 func newCopies(items []item) *copies {
-	c := &copies{words: map[string]string{}, forms: map[uint64][]form{}, seen: make([]bool, 1<<seenBits)}
+	c := &copies{words: map[string]string{}, forms: map[uint64][]form{}, seen: make([]uint64, 1<<seenBits/64)}
 	known := map[string]bool{}
 	for _, it := range items {
 		for _, f := range c.formsOf(it) {
@@ -89,7 +89,8 @@ func stem(s string) string { return base64Of(s)[:len(s)*8/6] }
 func (c *copies) add(f form) {
 	w := windowAt(f.text, f.middle())
 	c.forms[w] = append(c.forms[w], f)
-	c.seen[hash(w)] = true
+	h := hash(w)
+	c.seen[h/64] |= 1 << (h % 64)
 }
 
 func (f form) middle() int { return (len(f.text) - window) / 2 }
@@ -114,7 +115,7 @@ func (c *copies) in(s string, atLeast int) []string {
 	w := windowAt(s, 0) >> 8
 	for i := 0; i+window <= len(s); i++ {
 		w = (w<<8 | uint64(s[i+window-1])) & (1<<(8*window) - 1)
-		if !c.seen[hash(w)] {
+		if h := hash(w); c.seen[h/64]>>(h%64)&1 == 0 {
 			continue
 		}
 		for _, f := range c.forms[w] {
