@@ -6,6 +6,7 @@ import (
 	"errors"
 	"regexp"
 	"runtime"
+	"runtime/debug"
 	"strings"
 
 	"fuin.dev/seal"
@@ -45,7 +46,8 @@ func (b batch) run(ctx context.Context, u *ui) ([]outcome, error) {
 	all := make([]outcome, len(b.inputs))
 	bar := u.progress(b.verb, len(all))
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(runtime.GOMAXPROCS(0))
+	g.SetLimit(2 * runtime.GOMAXPROCS(0)) // while one waits for the disk to sync, another seals
+	defer b.collectLess(u)()
 	for i, in := range b.inputs {
 		g.Go(func() error {
 			defer bar.step()
@@ -62,6 +64,17 @@ func (b batch) run(ctx context.Context, u *ui) ([]outcome, error) {
 		return nil, err
 	}
 	return b.judge(u, all)
+}
+
+// collectLess lets several files' worth of garbage pile up, and returns what
+// ends that. The live heap is a few files, so that Go would collect every few
+// of them; a single file, which may be large, keeps Go's default.
+func (b batch) collectLess(u *ui) (end func()) {
+	if len(b.inputs) < 2 || u.getenv("GOGC") != "" {
+		return func() {}
+	}
+	before := debug.SetGCPercent(400)
+	return func() { debug.SetGCPercent(before) }
 }
 
 func (b batch) one(ctx context.Context, u *ui, in input) outcome {
