@@ -20,17 +20,15 @@ import (
 
 // setUpFuin installs what deploy/base holds, but for the Deployment: the
 // controller runs as a process with the rights of its account.
-func setUpFuin(ctx context.Context, b *bench, c *kubetest.Cluster) (*controller, error) {
+func setUpFuin(ctx context.Context, b *bench, c *kubetest.Cluster, ring []*keys.Identity) (*controller, error) {
 	const namespace, account = "fuin-system", "fuin-controller"
 	for _, file := range []string{"namespace.yaml", "bitnami.com_sealedsecrets.yaml", "rbac.yaml"} {
 		if err := c.Apply(ctx, "", filepath.Join(b.root, "deploy", "base", file)); err != nil {
 			return nil, err
 		}
 	}
-	for _, kind := range []keys.Kind{keys.RSA, keys.Hybrid} {
-		if err := b.keys.install(ctx, c, kind, namespace); err != nil {
-			return nil, err
-		}
+	if err := install(ctx, c, ring, namespace); err != nil {
+		return nil, err
 	}
 	config, err := c.As(ctx, namespace, account)
 	if err != nil {
@@ -48,13 +46,17 @@ func setUpFuin(ctx context.Context, b *bench, c *kubetest.Cluster) (*controller,
 	return ctl, nil
 }
 
+// noThrottle is the flag of the peer that lets it ask the API server as often
+// as it can.
+const noThrottle = "--kubeclient-qps=-1"
+
 //go:embed peer.yaml
 var peerRBAC string
 
 // setUpPeer installs the Sealed Secrets controller with its own CRD and the
 // rights that its release gives it.
-func setUpPeer(flags ...string) func(context.Context, *bench, *kubetest.Cluster) (*controller, error) {
-	return func(ctx context.Context, b *bench, c *kubetest.Cluster) (*controller, error) {
+func setUpPeer(flags ...string) func(context.Context, *bench, *kubetest.Cluster, []*keys.Identity) (*controller, error) {
+	return func(ctx context.Context, b *bench, c *kubetest.Cluster, ring []*keys.Identity) (*controller, error) {
 		const namespace, account = "sealed-secrets", "sealed-secrets-controller"
 		source, err := moduleDir(ctx, "github.com/bitnami-labs/sealed-secrets")
 		if err != nil {
@@ -66,7 +68,7 @@ func setUpPeer(flags ...string) func(context.Context, *bench, *kubetest.Cluster)
 		if err := c.ApplyYAML(ctx, namespace, peerRBAC); err != nil {
 			return nil, err
 		}
-		if err := b.keys.install(ctx, c, keys.RSA, namespace); err != nil {
+		if err := install(ctx, c, ring, namespace); err != nil {
 			return nil, err
 		}
 		files := filepath.Join(c.Dir, "peer-account")
@@ -125,19 +127,25 @@ func canMount(ctx context.Context) error {
 	out, err := exec.CommandContext(ctx, "unshare", "--mount", "--propagation", "private",
 		"sh", "-c", "mount -t tmpfs fuin-bench /var/run").CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("%s and %s need root: the Sealed Secrets controller reads its account only in %s, "+
-			"which is mounted for it alone: %w: %s", openFresh, restart, accountDir, err, strings.TrimSpace(string(out)))
+		return fmt.Errorf("the Sealed Secrets controller needs root, or -alone leaves it out: it reads its account only in %s, "+
+			"which is mounted for it alone: %w: %s", accountDir, err, strings.TrimSpace(string(out)))
 	}
 	return nil
 }
 
-// install keeps a key in the cluster as both controllers find it.
-func (s keySet) install(ctx context.Context, c *kubetest.Cluster, kind keys.Kind, namespace string) error {
-	key := s.ids[kind].Secret(namespace, "sealed-secrets-key-"+string(kind))
-	return c.Client().Create(ctx, &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name, Labels: key.Labels},
-		Type:       corev1.SecretType(key.Type), Data: key.Data,
-	})
+// install keeps keys in the cluster as both controllers find them; the peer
+// passes over those of age.
+func install(ctx context.Context, c *kubetest.Cluster, ring []*keys.Identity, namespace string) error {
+	for i, id := range ring {
+		key := id.Secret(namespace, fmt.Sprintf("sealed-secrets-key-%s-%02d", id.Kind(), i))
+		if err := c.Client().Create(ctx, &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name, Labels: key.Labels},
+			Type:       corev1.SecretType(key.Type), Data: key.Data,
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // newController describes a controller that serves on ports of its own.

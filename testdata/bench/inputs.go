@@ -85,14 +85,14 @@ func writeTree(dir string, n int) ([]string, error) {
 	return files, nil
 }
 
-// sealedObjects seals the first n manifests with one key.
-func (s keySet) sealedObjects(kind keys.Kind, n int) ([]*unstructured.Unstructured, error) {
-	sealer, err := seal.NewSealer(s.ids[kind].Recipient())
-	if err != nil {
-		return nil, err
-	}
+// sealedObjects seals the first n manifests, each with one of the keys in turn.
+func sealedObjects(n int, ids ...*keys.Identity) ([]*unstructured.Unstructured, error) {
 	objects := make([]*unstructured.Unstructured, 0, n)
 	for i := range n {
+		sealer, err := seal.NewSealer(ids[i%len(ids)].Recipient())
+		if err != nil {
+			return nil, err
+		}
 		sealed, err := sealer.Manifest([]byte(manifest(i)), seal.Options{})
 		if err != nil {
 			return nil, err
@@ -104,6 +104,19 @@ func (s keySet) sealedObjects(kind keys.Kind, n int) ([]*unstructured.Unstructur
 		objects = append(objects, u)
 	}
 	return objects, nil
+}
+
+// unhinted are the objects without what only Fuin notes: as kubeseal makes them.
+func unhinted(objects []*unstructured.Unstructured) []*unstructured.Unstructured {
+	out := make([]*unstructured.Unstructured, 0, len(objects))
+	for _, object := range objects {
+		plain := object.DeepCopy()
+		annotations := plain.GetAnnotations()
+		delete(annotations, seal.AnnotationKey)
+		plain.SetAnnotations(annotations)
+		out = append(out, plain)
+	}
+	return out
 }
 
 // opens makes sure that what a program sealed is the Secret number i.

@@ -1,8 +1,8 @@
 // Command bench measures Fuin beside Sealed Secrets, both in one run and on
 // real servers. From the root of the repository:
 //
-//	go run ./testdata/bench            # 1,000 objects, about ten minutes on two quiet cores
-//	go run ./testdata/bench -short     # 100 objects, below three minutes
+//	go run ./testdata/bench            # 1,000 objects, 15 to 20 minutes on two quiet cores
+//	go run ./testdata/bench -short     # 100 objects, below four minutes
 //	go run ./testdata/bench -only seal-one,restart -n 5000 -json figures.json
 //
 // The benchmarks:
@@ -12,6 +12,8 @@
 //	open-fresh  as many SealedSecrets opened by a controller that starts: Fuin's, and that of
 //	            Sealed Secrets with its client throttle off and, on a sample, with its defaults
 //	restart     each controller started again with nothing changed
+//	old-keys    a fifth as many SealedSecrets in a cluster with 24 old RSA keys: hinted, opened
+//	            by Fuin beside as many with one key; without hints, by both; a restart of Fuin
 //
 // The sides take turns, and what is compared are medians. Both open the same
 // objects with the same keys, each in clusters of its own, one at a time. CPU
@@ -36,36 +38,39 @@ import (
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// benchmarks in the order in which they run. open-fresh and restart need the
-// same cluster and are one.
-var benchmarks = []string{sealOne, sealTree, openFresh, restart}
+// benchmarks in the order in which they run.
+var benchmarks = []string{sealOne, sealTree, openFresh, restart, oldKeys}
 
 const (
 	sealOne   = "seal-one"
 	sealTree  = "seal-tree"
 	openFresh = "open-fresh"
 	restart   = "restart"
+	oldKeys   = "old-keys"
 )
 
 // options are the flags.
 type options struct {
-	only     []string
-	objects  int    // SealedSecrets and manifests
-	rounds   int    // of everything but seal-one, which makes ten times as many
-	sample   int    // manifests and objects where all of them would take too long
-	bin      string // directory of Fuin's programs; empty: build them
-	trees    string // directory of the manifests
-	jsonFile string
-	alone    bool // Fuin without the peer
+	only      []string
+	objects   int    // SealedSecrets and manifests; old-keys takes a fifth
+	rounds    int    // of everything but seal-one, which makes ten times as many
+	sample    int    // manifests and objects where all of them would take too long
+	old       int    // keys of old-keys beside the current one
+	oldRounds int    // of old-keys
+	bin       string // directory of Fuin's programs; empty: build them
+	trees     string // directory of the manifests
+	jsonFile  string
+	alone     bool // Fuin without the peer
 }
 
 func parse(args []string) (options, error) {
 	var o options
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	only := f.String("only", "", "comma-separated `NAMES`: "+strings.Join(benchmarks, ", "))
-	short := f.Bool("short", false, "100 objects, 2 rounds, a sample of 20")
-	f.IntVar(&o.objects, "n", 0, "number of `OBJECTS`; default 1000")
+	short := f.Bool("short", false, "100 objects, 2 rounds, a sample of 20, 4 old keys")
+	f.IntVar(&o.objects, "n", 0, "number of `OBJECTS`; default 1000; old-keys takes a fifth")
 	f.IntVar(&o.rounds, "rounds", 0, "number of `ROUNDS`; default 3")
+	f.IntVar(&o.old, "old", 0, "number of old `KEYS` of old-keys; default 24")
 	f.StringVar(&o.bin, "bin", "", "`DIR` with fuin, fuin-controller and fuin-render; default: built anew")
 	f.StringVar(&o.trees, "trees", memoryDir(), "`DIR` for the manifests: the default is in memory, as a disk's speed says nothing of a program")
 	f.StringVar(&o.jsonFile, "json", "", "`FILE` to write every measurement to")
@@ -91,17 +96,21 @@ func parse(args []string) (options, error) {
 
 // fill sets what no flag did.
 func (o *options) fill(short bool) {
-	objects, rounds, sample := 1000, 3, 60
+	use := options{objects: 1000, rounds: 3, sample: 60, old: 24, oldRounds: 3}
 	if short {
-		objects, rounds, sample = 100, 2, 20
+		use = options{objects: 100, rounds: 2, sample: 20, old: 4, oldRounds: 1}
 	}
 	if o.objects <= 0 {
-		o.objects = objects
+		o.objects = use.objects
 	}
+	if o.old <= 0 {
+		o.old = use.old
+	}
+	o.oldRounds = o.rounds
 	if o.rounds <= 0 {
-		o.rounds = rounds
+		o.rounds, o.oldRounds = use.rounds, use.oldRounds
 	}
-	o.sample = min(sample, o.objects)
+	o.sample = min(use.sample, o.objects)
 }
 
 // memoryDir is Linux' file system in memory, where there is one.
@@ -155,18 +164,21 @@ func run(ctx context.Context, args []string) error {
 }
 
 func (b *bench) measure(ctx context.Context) error {
-	if b.wants(sealOne) {
-		if err := b.sealOne(ctx); err != nil {
-			return fmt.Errorf("%s: %w", sealOne, err)
+	for _, part := range []struct {
+		names []string
+		run   func(context.Context) error
+	}{
+		{[]string{sealOne}, b.sealOne},
+		{[]string{sealTree}, b.sealTree},
+		{[]string{openFresh, restart}, b.open}, // they need the same cluster
+		{[]string{oldKeys}, b.manyKeys},
+	} {
+		if !slices.ContainsFunc(part.names, b.wants) {
+			continue
 		}
-	}
-	if b.wants(sealTree) {
-		if err := b.sealTree(ctx); err != nil {
-			return fmt.Errorf("%s: %w", sealTree, err)
+		if err := part.run(ctx); err != nil {
+			return fmt.Errorf("%s: %w", strings.Join(part.names, " and "), err)
 		}
-	}
-	if b.wants(openFresh) || b.wants(restart) {
-		return b.open(ctx)
 	}
 	return nil
 }

@@ -18,7 +18,8 @@ const (
 // anyCase is the case of a peer that all of Fuin's are compared with.
 const anyCase = ""
 
-// row names what was measured: a benchmark, the kind of key, a side.
+// row names what was measured: a benchmark, the kind of key or how keys are
+// used, a side.
 type row struct{ Benchmark, Case, Side string }
 
 // sample is one measurement. What does not apply is zero.
@@ -32,14 +33,19 @@ type sample struct {
 	APIServer  time.Duration // CPU in the same time as the controller's
 	Etcd       time.Duration // likewise
 	Sandbox    int64         // of Memory, what the children had
+	Resting    int64         // resident bytes of a controller and its children once there is nothing to do
 	Operations float64       // with a private key
 	Limit      time.Duration // what no controller can be faster than
 	Operation  time.Duration // a private-key operation, on each of the cores, as the limit takes it
 	Load       string        // average of the last minute, at the start
 }
 
-// scaled is what n would have taken where only some were measured.
+// scaled is what n would have taken where only some were measured; 0 is as
+// many as were.
 func (s sample) scaled(n, measured int) sample {
+	if n == 0 {
+		return s
+	}
 	for _, d := range []*time.Duration{&s.Wall, &s.CPU, &s.Reported, &s.APIServer, &s.Etcd} {
 		*d = *d * time.Duration(n) / time.Duration(measured)
 	}
@@ -77,7 +83,7 @@ func (r *results) note(format string, args ...any) {
 
 // ratio is how many times less Fuin takes of something, in medians; false
 // where there is nothing to compare.
-func ratio(r *results, of, with row, what func(sample) time.Duration) (float64, bool) {
+func ratio[N interface{ ~int64 }](r *results, of, with row, what func(sample) N) (float64, bool) {
 	ours, theirs := median(r.samples[of], what), median(r.samples[with], what)
 	if ours == 0 || theirs == 0 {
 		return 0, false

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 )
@@ -14,6 +15,7 @@ func (r *results) print(w io.Writer, m machine) {
 	fmt.Fprintf(w, "fuin %s; %s\n", m.Fuin, m.Peer)
 	r.printTimes(w)
 	r.printControllers(w)
+	r.printMemory(w)
 	r.printLimits(w)
 	for _, note := range r.notes {
 		fmt.Fprintln(w, note)
@@ -23,22 +25,32 @@ func (r *results) print(w io.Writer, m machine) {
 // printTimes is the table of all benchmarks. "less" is how many times less
 // than the peer, by medians.
 func (r *results) printTimes(w io.Writer) {
-	fmt.Fprintf(w, "\n%-10s %-6s %-14s %9s %20s %6s %10s %6s %9s\n",
-		"", "key", "side", "wall", "min–max", "less", "CPU", "less", "memory")
+	fmt.Fprintf(w, "\n%-10s %-7s %-14s %9s %20s %6s %10s %6s\n",
+		"", "key", "side", "wall", "min–max", "less", "CPU", "less")
 	last := ""
 	for _, at := range r.ordered() {
 		samples := r.samples[at]
 		all := sorted(samples, wall)
-		fmt.Fprintf(w, "%-10s %-6s %-14s %9s %20s %6s %10s %6s %9s\n",
+		fmt.Fprintf(w, "%-10s %-7s %-14s %9s %20s %6s %10s %6s\n",
 			once(&last, at.Benchmark), at.Case, at.Side, duration(median(samples, wall)),
-			duration(all[0])+"–"+duration(all[len(all)-1]), r.times(at, peer, wall),
-			duration(median(samples, cpu)), r.times(at, peer, cpu), mebibytes(median(samples, memory)))
+			duration(all[0])+"–"+duration(all[len(all)-1]), times(r, at, peer, wall),
+			duration(median(samples, cpu)), times(r, at, peer, cpu))
 	}
+	r.printComparisons(w)
+}
+
+// printComparisons sets wall times against others than the peer's.
+func (r *results) printComparisons(w io.Writer) {
 	for _, at := range r.ordered() {
-		if at.Side == fuin && r.times(at, throttled, wall) != "" {
-			fmt.Fprintf(w, "%s %s: %s times less wall time than the peer with its defaults.\n",
-				at.Benchmark, at.Case, r.times(at, throttled, wall))
+		if factor := times(r, at, throttled, wall); factor != "" {
+			fmt.Fprintf(w, "%s %s: %s times less wall time than the peer with its defaults.\n", at.Benchmark, at.Case, factor)
 		}
+	}
+	one, old := row{oldKeys, oneKey, fuin}, row{oldKeys, hinted, fuin}
+	if wallRatio, ok := ratio(r, one, old, wall); ok {
+		cpuRatio, _ := ratio(r, one, old, cpu)
+		fmt.Fprintf(w, "%s %s: %.2f times the wall time and %.2f times the CPU time that one key takes.\n",
+			oldKeys, hinted, wallRatio, cpuRatio)
 	}
 }
 
@@ -51,16 +63,18 @@ func once(last *string, text string) string {
 	return text
 }
 
-// times is the ratio of a side to Fuin's row, empty on other rows.
-func (r *results) times(at row, side string, what func(sample) time.Duration) string {
+// times is the ratio of a side to Fuin's row, empty on other rows. A side has
+// a row for the same case or one for any.
+func times[N interface{ ~int64 }](r *results, at row, side string, what func(sample) N) string {
 	if at.Side != fuin {
 		return ""
 	}
-	factor, ok := ratio(r, at, row{at.Benchmark, anyCase, side}, what)
-	if !ok {
-		return ""
+	for _, with := range []row{{at.Benchmark, at.Case, side}, {at.Benchmark, anyCase, side}} {
+		if factor, ok := ratio(r, at, with, what); ok {
+			return fmt.Sprintf("%.*f", digits(factor), factor)
+		}
 	}
-	return fmt.Sprintf("%.*f", digits(factor), factor)
+	return ""
 }
 
 func digits(factor float64) int {
@@ -72,21 +86,38 @@ func digits(factor float64) int {
 
 // printControllers tells apart what controllers and servers used.
 func (r *results) printControllers(w io.Writer) {
-	head, last := false, ""
-	for _, at := range r.ordered() {
-		if at.Benchmark != openFresh && at.Benchmark != restart {
-			continue
-		}
-		if !head {
-			head = true
-			fmt.Fprintf(w, "\n%-10s %-6s %-14s %9s %9s %9s %9s %9s %9s\n",
-				"medians", "key", "side", "reported", "CPU", "API CPU", "etcd CPU", "sandbox", "key ops")
+	last := ""
+	for i, at := range r.controllers() {
+		if i == 0 {
+			fmt.Fprintf(w, "\n%-10s %-7s %-14s %9s %9s %9s %9s %9s\n",
+				"medians", "key", "side", "reported", "CPU", "API CPU", "etcd CPU", "key ops")
 		}
 		s := r.samples[at]
-		fmt.Fprintf(w, "%-10s %-6s %-14s %9s %9s %9s %9s %9s %9s\n",
+		fmt.Fprintf(w, "%-10s %-7s %-14s %9s %9s %9s %9s %9s\n",
 			once(&last, at.Benchmark), at.Case, at.Side, duration(median(s, reported)), duration(median(s, cpu)),
-			duration(median(s, apiServer)), duration(median(s, etcd)), mebibytes(median(s, sandbox)), r.operations(at))
+			duration(median(s, apiServer)), duration(median(s, etcd)), r.operations(at))
 	}
+}
+
+// printMemory shows what controllers and their children held, children also
+// alone.
+func (r *results) printMemory(w io.Writer) {
+	last := ""
+	for i, at := range r.controllers() {
+		if i == 0 {
+			fmt.Fprintf(w, "\n%-10s %-7s %-14s %9s %6s %9s %6s %9s\n",
+				"memory", "key", "side", "at rest", "less", "peak", "less", "sandbox")
+		}
+		s := r.samples[at]
+		fmt.Fprintf(w, "%-10s %-7s %-14s %9s %6s %9s %6s %9s\n",
+			once(&last, at.Benchmark), at.Case, at.Side, mebibytes(median(s, resting)), times(r, at, peer, resting),
+			mebibytes(median(s, peak)), times(r, at, peer, peak), mebibytes(median(s, sandbox)))
+	}
+}
+
+// controllers are the rows of benchmarks that start one.
+func (r *results) controllers() []row {
+	return slices.DeleteFunc(r.ordered(), func(at row) bool { return at.Benchmark == sealOne || at.Benchmark == sealTree })
 }
 
 // operations is empty where the side does not count them.
@@ -100,7 +131,8 @@ func (r *results) operations(at row) string {
 func reported(s sample) time.Duration  { return s.Reported }
 func apiServer(s sample) time.Duration { return s.APIServer }
 func etcd(s sample) time.Duration      { return s.Etcd }
-func memory(s sample) int64            { return s.Memory }
+func resting(s sample) int64           { return s.Resting }
+func peak(s sample) int64              { return s.Memory }
 func sandbox(s sample) int64           { return s.Sandbox }
 
 // printLimits sets the wall time of openings against what the machine allows.

@@ -20,13 +20,15 @@ type tree struct {
 	cpu      time.Duration
 	peak     int64 // of the process, in bytes
 	children int64 // the sum of their peaks
+	resting  int64 // of all together, now
 }
 
 func treeOf(pid int) tree {
-	t := tree{cpu: ticks(pid, 14, 17), peak: peakMemory(pid)}
+	t := tree{cpu: ticks(pid, 14, 17), peak: memoryOf(pid, "VmHWM"), resting: memoryOf(pid, "VmRSS")}
 	for _, child := range childrenOf(pid) {
 		t.cpu += ticks(child, 14, 17)
-		t.children += peakMemory(child)
+		t.children += memoryOf(child, "VmHWM")
+		t.resting += memoryOf(child, "VmRSS")
 	}
 	return t
 }
@@ -45,9 +47,10 @@ func ticks(pid, from, to int) time.Duration {
 	return time.Duration(sum) * 10 * time.Millisecond
 }
 
-func peakMemory(pid int) int64 {
+// memoryOf reads a field of /proc/PID/status, in bytes.
+func memoryOf(pid int, field string) int64 {
 	status, _ := os.ReadFile(proc(pid, "status"))
-	_, rest, _ := strings.Cut(string(status), "\nVmHWM:")
+	_, rest, _ := strings.Cut(string(status), "\n"+field+":")
 	size, _, _ := strings.Cut(rest, "kB")
 	n, _ := strconv.ParseInt(strings.TrimSpace(size), 10, 64)
 	return n << 10
