@@ -1,7 +1,7 @@
 // Command bench measures Fuin beside Sealed Secrets, both in one run and on
 // real servers. From the root of the repository:
 //
-//	go run ./testdata/bench            # 1,000 objects, 15 to 20 minutes on two quiet cores
+//	go run ./testdata/bench            # 1,000 objects, 20 to 25 minutes on two quiet cores
 //	go run ./testdata/bench -short     # 100 objects, below four minutes
 //	go run ./testdata/bench -only seal-one,restart -n 5000 -json figures.json
 //
@@ -14,6 +14,7 @@
 //	restart     each controller started again with nothing changed
 //	old-keys    a fifth as many SealedSecrets in a cluster with 24 old RSA keys: hinted, opened
 //	            by Fuin beside as many with one key; without hints, by both; a restart of Fuin
+//	memory      five times as many SealedSecrets, opened: what each controller holds at rest
 //
 // The sides take turns, and what is compared are medians. Both open the same
 // objects with the same keys, each in clusters of its own, one at a time. CPU
@@ -39,7 +40,7 @@ import (
 )
 
 // benchmarks in the order in which they run.
-var benchmarks = []string{sealOne, sealTree, openFresh, restart, oldKeys}
+var benchmarks = []string{sealOne, sealTree, openFresh, restart, oldKeys, memory}
 
 const (
 	sealOne   = "seal-one"
@@ -47,13 +48,14 @@ const (
 	openFresh = "open-fresh"
 	restart   = "restart"
 	oldKeys   = "old-keys"
+	memory    = "memory"
 )
 
 // options are the flags.
 type options struct {
 	only      []string
-	objects   int    // SealedSecrets and manifests; old-keys takes a fifth
-	rounds    int    // of everything but seal-one, which makes ten times as many
+	objects   int    // SealedSecrets and manifests; old-keys takes a fifth, memory five times as many
+	rounds    int    // of everything but seal-one, which makes ten times as many, and memory
 	sample    int    // manifests and objects where all of them would take too long
 	old       int    // keys of old-keys beside the current one
 	oldRounds int    // of old-keys
@@ -68,8 +70,8 @@ func parse(args []string) (options, error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	only := f.String("only", "", "comma-separated `NAMES`: "+strings.Join(benchmarks, ", "))
 	short := f.Bool("short", false, "100 objects, 2 rounds, a sample of 20, 4 old keys")
-	f.IntVar(&o.objects, "n", 0, "number of `OBJECTS`; default 1000; old-keys takes a fifth")
-	f.IntVar(&o.rounds, "rounds", 0, "number of `ROUNDS`; default 3")
+	f.IntVar(&o.objects, "n", 0, "number of `OBJECTS`; default 1000; old-keys takes a fifth, memory five times as many")
+	f.IntVar(&o.rounds, "rounds", 0, "number of `ROUNDS`; default 3; memory has one")
 	f.IntVar(&o.old, "old", 0, "number of old `KEYS` of old-keys; default 24")
 	f.StringVar(&o.bin, "bin", "", "`DIR` with fuin, fuin-controller and fuin-render; default: built anew")
 	f.StringVar(&o.trees, "trees", memoryDir(), "`DIR` for the manifests: the default is in memory, as a disk's speed says nothing of a program")
@@ -172,6 +174,7 @@ func (b *bench) measure(ctx context.Context) error {
 		{[]string{sealTree}, b.sealTree},
 		{[]string{openFresh, restart}, b.open}, // they need the same cluster
 		{[]string{oldKeys}, b.manyKeys},
+		{[]string{memory}, b.hold},
 	} {
 		if !slices.ContainsFunc(part.names, b.wants) {
 			continue
