@@ -131,10 +131,11 @@ func main() {
 	context.AfterFunc(ctx, stop)      // a second signal ends it at once
 	ctrllog.SetLogger(logr.Discard()) // clients say what goes wrong in errors
 	err := run(ctx, os.Args[1:])
-	stop()
+	interrupted := ctx.Err() != nil
+	stop() // which ends ctx, too
 	switch {
 	case err == nil || errors.Is(err, flag.ErrHelp):
-	case ctx.Err() != nil:
+	case interrupted:
 		fmt.Fprintln(os.Stderr, "bench: interrupted")
 		os.Exit(130)
 	default:
