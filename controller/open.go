@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"fuin.dev/controller/api/bitnami"
-	"fuin.dev/keys"
 	"fuin.dev/render"
 	"fuin.dev/seal"
 )
@@ -30,20 +29,32 @@ func (o pass) open(ctx context.Context, ss *bitnami.SealedSecret) (seal.Opened, 
 	case o.cfg.RejectLegacy && ss.Spec.Data != nil:
 		return refused("opening " + ss.Namespace + "/" + ss.Name + ": the older data field is not accepted; seal it again into encryptedData")
 	}
-	ob := objectOf(ss)
-	opened, err := seal.Opener{
-		Identities: o.ring.Candidates(hints(ss), ss.CreationTimestamp.Time),
-		Try:        o.budget(objectOperations),
-		Render:     o.render,
-	}.Object(ctx, ob)
+	opened, err := o.openObject(ctx, ss)
 	if err == nil {
 		return opened, nil
 	}
 	_, failed := refused(err.Error())
+	failed.undecided = errors.Is(err, seal.ErrUndecided)
 	if errors.Is(err, render.ErrUnavailable) || errors.Is(err, render.ErrClosed) || ctx.Err() != nil {
 		failed.again = err
 	}
 	return seal.Opened{}, failed
+}
+
+// openObject makes one turn of the object's search.
+func (o pass) openObject(ctx context.Context, ss *bitnami.SealedSecret) (seal.Opened, error) {
+	s := o.searchOf(ss)
+	s.Trials = objectTrials
+	try, leave := o.operator.turns(ctx, ss.Namespace)
+	defer leave()
+	opened, err := seal.Opener{
+		Identities: o.ring.Candidates(hints(ss), ss.CreationTimestamp.Time),
+		Try:        try,
+		Search:     &s.Search,
+		Render:     resting(leave, o.render),
+	}.Object(ctx, objectOf(ss))
+	o.settleSearch(ss, s, err)
+	return opened, err
 }
 
 // hints are the keys to try first: those that opened the last spec, if that
@@ -54,24 +65,4 @@ func hints(ss *bitnami.SealedSecret) []string {
 		out = append(out, r.Keys...)
 	}
 	return out
-}
-
-// Budgets of private-key operations. An object of many values needs one each
-// once the key is found, and one for each older key before that.
-const (
-	objectOperations  = 2000
-	requestOperations = 200
-)
-
-var errBudget = errors.New("too many values that no key opens: the rest was not tried")
-
-// budget counts operations and ends an opening that takes too many.
-func (o *opener) budget(operations int) func(*keys.Identity) error {
-	return func(id *keys.Identity) error {
-		if operations--; operations < 0 {
-			return errBudget
-		}
-		o.metrics.operations.WithLabelValues(string(id.Kind())).Inc()
-		return nil
-	}
 }

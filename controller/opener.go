@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/record"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
@@ -23,18 +24,27 @@ import (
 // opener makes the Secret of each SealedSecret. It is the only writer of
 // opened Secrets.
 type opener struct {
-	cache   client.Reader // slim SealedSecrets and the metadata of Secrets
-	api     client.Client // straight to the API server
-	keyring *keyring
-	render  seal.Renderer
-	events  record.EventRecorder
-	metrics *metrics
-	log     *slog.Logger
-	cfg     Config
-	seen    sync.Map // types.NamespacedName → sight
-	done    sync.Map // types.NamespacedName → memo
-	retries backoff  // of writes that met another writer
-	pruned  sync.Once
+	cache     client.Reader   // slim SealedSecrets and the metadata of Secrets
+	informers cache.Informers // of that cache
+	api       client.Client   // straight to the API server
+	keyring   *keyring
+	operator  operator
+	render    seal.Renderer
+	events    record.EventRecorder
+	quota     quota // of events
+	metrics   *metrics
+	log       *slog.Logger
+	cfg       Config
+	queue     queue         // made before the first Reconcile
+	queued    chan struct{} // closed when it is
+	retries   backoff // of writes that met another writer
+	pruned    sync.Once
+
+	// What is known of each SealedSecret, by types.NamespacedName.
+	seen       sync.Map // sight: as it was last found at rest
+	done       sync.Map // memo: what was made, where no status tells
+	searches   sync.Map // *search: an opening that goes on later
+	unreported sync.Map // unreported: a status that is written later
 }
 
 // pass is one look at one SealedSecret, with the ring as it was at its start:
@@ -56,6 +66,9 @@ func (o pass) reconcile(ctx context.Context, req reconcile.Request) (reconcile.R
 	if err != nil || ss == nil {
 		return reconcile.Result{}, err
 	}
+	if done, res, err := o.reportNow(ctx, ss); done {
+		return res, err
+	}
 	if o.rests(ctx, ss) {
 		return reconcile.Result{}, nil
 	}
@@ -73,7 +86,20 @@ func (o pass) reconcile(ctx context.Context, req reconcile.Request) (reconcile.R
 	if o.settled(full, secret) { // the cache had not seen our last status yet
 		return o.confirm(ctx, full, secret)
 	}
-	return o.report(ctx, full, o.process(ctx, full, secret))
+	return o.conclude(ctx, full, o.process(ctx, full, secret))
+}
+
+// conclude reports an outcome, now or later, or lets the opening go on later.
+func (o pass) conclude(ctx context.Context, ss *bitnami.SealedSecret, out outcome) (reconcile.Result, error) {
+	switch {
+	case out.failure != nil && out.failure.undecided:
+		o.later(client.ObjectKeyFromObject(ss))
+		return reconcile.Result{}, nil
+	case o.mayWait(out):
+		o.reportLater(ss, out)
+		return reconcile.Result{}, nil
+	}
+	return o.report(ctx, ss, out)
 }
 
 // load reads the SealedSecret from the cache; nil when it is gone or going.
@@ -81,8 +107,9 @@ func (o pass) load(ctx context.Context, name types.NamespacedName) (*bitnami.Sea
 	var ss bitnami.SealedSecret
 	err := o.cache.Get(ctx, name, &ss)
 	if apierrors.IsNotFound(err) || err == nil && ss.DeletionTimestamp != nil {
-		o.seen.Delete(name)
-		o.done.Delete(name)
+		for _, known := range []*sync.Map{&o.seen, &o.done, &o.searches, &o.unreported} {
+			known.Delete(name)
+		}
 		o.metrics.forget(name)
 		return nil, nil // garbage collection removes the Secret
 	}
@@ -128,6 +155,7 @@ type outcome struct {
 	secret  *corev1.Secret // as it stands now; nil if there is none
 	record  *bitnami.Record
 	wrote   bool
+	random  bool     // a value of it cannot be made a second time
 	failure *failure // nil if all is well
 }
 
@@ -154,7 +182,7 @@ func (o pass) process(ctx context.Context, ss *bitnami.SealedSecret, secret *cor
 	}
 	record := o.recordOf(p, written)
 	o.done.Store(client.ObjectKeyFromObject(ss), memo{ss.UID, record})
-	return outcome{secret: written, record: record, wrote: wrote}
+	return outcome{secret: written, record: record, wrote: wrote, random: len(p.random) > 0}
 }
 
 // failure is why a SealedSecret is not served. Its message holds no content.
@@ -164,6 +192,8 @@ type failure struct {
 	message string
 	target  bool  // it rests on the Secret that stands in the way, too
 	again   error // set if trying again may help without any change
+
+	undecided bool // none at all: not all keys were tried yet
 }
 
 // The reasons are the event reasons of Sealed Secrets.
@@ -220,17 +250,39 @@ type sight struct {
 	gen       int64
 	digest    string
 	status    string
-	ring      string
+	keys      string
 	secretUID types.UID
 	secretRV  string
 }
 
 func (o pass) sight(ss *bitnami.SealedSecret, secret metav1.Object) sight {
-	s := sight{uid: ss.UID, gen: ss.Generation, digest: specDigest(ss), status: statusDigest(ss.Status), ring: o.ring.Digest()}
+	s := sight{digest: specDigest(ss), keys: o.worthOf(ss)}
+	s.refresh(ss)
 	if secret != nil {
 		s.secretUID, s.secretRV = secret.GetUID(), secret.GetResourceVersion()
 	}
 	return s
+}
+
+// refresh takes over what a written status says.
+func (s *sight) refresh(ss *bitnami.SealedSecret) {
+	s.uid, s.gen, s.status = ss.UID, ss.Generation, statusDigest(ss.Status)
+}
+
+// worthOf names what of the ring a status rests on: the keys that opened the
+// object and what they are worth now, or all keys where none did.
+func (o pass) worthOf(ss *bitnami.SealedSecret) string {
+	if ss.Status.Fuin == nil || !isTrue(ss.Status.Conditions, bitnami.Ready) {
+		return o.ring.Digest()
+	}
+	return o.worth(ss.Status.Fuin.Keys)
+}
+
+func (o pass) worth(fingerprints []string) (worth string) {
+	for _, fingerprint := range fingerprints {
+		worth += fingerprint + " " + string(o.stateOf(fingerprint)) + "\n"
+	}
+	return worth
 }
 
 // rests compares the caches with what was last found at rest.

@@ -2,7 +2,6 @@ package controller
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -12,7 +11,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
@@ -34,17 +32,30 @@ func (o pass) report(ctx context.Context, ss *bitnami.SealedSecret, out outcome)
 		f.message = bounded(f.message)
 		o.metrics.errors.WithLabelValues(f.kind, ss.Namespace).Inc()
 	}
-	changed, err := o.patchStatus(ctx, ss, o.statusOf(ss, out))
-	if err != nil {
+	res, err := o.deliver(ctx, ss, out, o.statusOf(ss, out))
+	if err != nil || res.RequeueAfter > 0 {
+		return res, err
+	}
+	if f != nil && f.again != nil {
+		return reconcile.Result{}, fmt.Errorf("%s/%s: %s", ss.Namespace, ss.Name, f.message)
+	}
+	o.remember(ss, out.secret)
+	return reconcile.Result{}, nil
+}
+
+// deliver writes the status and tells events and metrics.
+func (o pass) deliver(ctx context.Context, ss *bitnami.SealedSecret, out outcome, status bitnami.SealedSecretStatus) (reconcile.Result, error) {
+	changed, err := o.writeStatus(ctx, ss, status)
+	req := reconcile.Request{NamespacedName: client.ObjectKeyFromObject(ss)}
+	switch {
+	case apierrors.IsConflict(err): // somebody else was quicker; the cache will have it
+		return reconcile.Result{RequeueAfter: o.retries.When(req)}, nil
+	case err != nil:
 		o.metrics.errors.WithLabelValues("status", ss.Namespace).Inc()
 		return reconcile.Result{}, client.IgnoreNotFound(fmt.Errorf("writing the status of %s/%s: %w", ss.Namespace, ss.Name, err))
 	}
 	o.tell(ss, out, changed)
 	o.metrics.observe(ss)
-	if f != nil && f.again != nil {
-		return reconcile.Result{}, fmt.Errorf("%s/%s: %s", ss.Namespace, ss.Name, f.message)
-	}
-	o.remember(ss, out.secret)
 	return reconcile.Result{}, nil
 }
 
@@ -65,7 +76,9 @@ func (o pass) confirm(ctx context.Context, ss *bitnami.SealedSecret, secret *cor
 	if ss.Status.ObservedGeneration != ss.Generation {
 		status := *ss.Status.DeepCopy()
 		observe(&status, ss.Generation)
-		if _, err := o.patchStatus(ctx, ss, status); err != nil {
+		if _, err := o.writeStatus(ctx, ss, status); apierrors.IsConflict(err) {
+			return reconcile.Result{RequeueAfter: o.retries.When(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(ss)})}, nil
+		} else if err != nil {
 			return reconcile.Result{}, client.IgnoreNotFound(err)
 		}
 	}
@@ -140,55 +153,29 @@ func date(c, before *bitnami.Condition, now metav1.Time) {
 	}
 }
 
-// patchStatus writes the status if it differs, and leaves in ss what then
-// stands in the cluster.
-func (o pass) patchStatus(ctx context.Context, ss *bitnami.SealedSecret, status bitnami.SealedSecretStatus) (changed bool, err error) {
+// writeStatus writes the status if it differs, and leaves in ss what then
+// stands in the cluster. Of the object only the metadata is sent: the API server
+// takes nothing else from there.
+func (o pass) writeStatus(ctx context.Context, ss *bitnami.SealedSecret, status bitnami.SealedSecretStatus) (changed bool, err error) {
 	if equality.Semantic.DeepEqual(ss.Status, status) {
 		return false, nil
 	}
 	said := !sameWords(ss.Status.Conditions, status.Conditions)
-	patch, err := json.Marshal(map[string]any{
-		"metadata": map[string]any{"uid": ss.UID}, // not another object of the same name
-		"status":   explicit(status),
-	})
-	if err != nil {
-		return false, err
-	}
-	at := &bitnami.SealedSecret{ObjectMeta: metav1.ObjectMeta{Namespace: ss.Namespace, Name: ss.Name}}
-	if err := o.api.Status().Patch(ctx, at, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(fieldOwner)); err != nil {
+	at := &bitnami.SealedSecret{Status: status, ObjectMeta: metav1.ObjectMeta{
+		Namespace: ss.Namespace, Name: ss.Name, UID: ss.UID, ResourceVersion: ss.ResourceVersion,
+	}}
+	if err := o.api.Status().Update(ctx, at, client.FieldOwner(fieldOwner)); err != nil {
 		return false, err
 	}
 	if at.Status.Fuin == nil {
 		o.pruned.Do(func() {
 			o.log.Warn("the installed CRD drops status.fuin: every restart opens all SealedSecrets again; install Fuin's CRD, whose spec is the same")
 		})
+	} else {
+		o.done.Delete(client.ObjectKeyFromObject(ss)) // the status tells
 	}
-	ss.Status = at.Status
+	ss.Status, ss.ResourceVersion = at.Status, at.ResourceVersion
 	return said, nil
-}
-
-// explicit names every field of the record, since a merge patch leaves alone
-// what it does not name.
-func explicit(s bitnami.SealedSecretStatus) map[string]any {
-	record := map[string]any{
-		"keys": nil, "specDigest": nil, "secretUID": nil, "mode": nil,
-		"labels": nil, "annotations": nil, "madeMAC": nil, "mac": nil,
-	}
-	set := func(name string, value any, empty bool) {
-		if !empty {
-			record[name] = value
-		}
-	}
-	r := s.Fuin
-	set("keys", r.Keys, len(r.Keys) == 0)
-	set("specDigest", r.SpecDigest, r.SpecDigest == "")
-	set("secretUID", r.SecretUID, r.SecretUID == "")
-	set("mode", r.Mode, r.Mode == "")
-	set("labels", r.Labels, len(r.Labels) == 0)
-	set("annotations", r.Annotations, len(r.Annotations) == 0)
-	set("madeMAC", r.MadeMAC, r.MadeMAC == "")
-	set("mac", r.MAC, r.MAC == "")
-	return map[string]any{"observedGeneration": s.ObservedGeneration, "conditions": s.Conditions, "fuin": record}
 }
 
 func sameWords(a, b []bitnami.Condition) bool {
@@ -207,12 +194,14 @@ func sameWords(a, b []bitnami.Condition) bool {
 func (o pass) tell(ss *bitnami.SealedSecret, out outcome, said bool) {
 	switch {
 	case out.failure != nil && said:
-		o.events.Event(ss, corev1.EventTypeWarning, out.failure.reason, out.failure.message)
+		o.quota.event(o.quota.failures, func() { o.events.Event(ss, corev1.EventTypeWarning, out.failure.reason, out.failure.message) })
 		if out.failure.again != nil {
 			return // the queue logs it, with each try
 		}
 		o.log.Error("not opened", "namespace", ss.Namespace, "name", ss.Name, "reason", out.failure.reason, "error", out.failure.message)
 	case out.failure == nil && (out.wrote || said):
-		o.events.Event(ss, corev1.EventTypeNormal, reasonUnsealed, "SealedSecret unsealed successfully")
+		o.quota.event(o.quota.successes, func() {
+			o.events.Event(ss, corev1.EventTypeNormal, reasonUnsealed, "SealedSecret unsealed successfully")
+		})
 	}
 }

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	goruntime "runtime"
 	"time"
 
 	"fuin.dev/controller/api/bitnami"
+	"fuin.dev/controller/fair"
 	"fuin.dev/controller/server"
 	"fuin.dev/seal"
 	"github.com/go-logr/logr"
@@ -107,16 +109,16 @@ func manage(ctx context.Context, cfg Config, scheme *runtime.Scheme, api client.
 	if err != nil {
 		return err
 	}
+	metrics := newMetrics(ctrlmetrics.Registry, cfg.Version)
 	o := &opener{
-		cache: mgr.GetCache(), api: api, keyring: ring, render: cfg.Render, events: events, log: cfg.Log, cfg: cfg,
-		retries: newBackoff(),
-		metrics: newMetrics(ctrlmetrics.Registry, cfg.Version),
+		cache: mgr.GetCache(), informers: mgr.GetCache(), api: api, keyring: ring, render: cfg.Render,
+		events: events, quota: newQuota(), log: cfg.Log, cfg: cfg, retries: newBackoff(), queued: make(chan struct{}),
+		metrics: metrics, operator: operator{fair.NewGate(goruntime.GOMAXPROCS(0)), metrics},
 	}
-	queueAll, err := o.watch(mgr)
-	if err != nil {
+	if err := o.watch(mgr); err != nil {
 		return err
 	}
-	if err := ring.watch(mgr, queueAll); err != nil {
+	if err := ring.watch(mgr, o.queueAll); err != nil {
 		return err
 	}
 	if err := mgr.Add(newServer(cfg, o, ctrlmetrics.Registry)); err != nil {
@@ -147,8 +149,8 @@ func cacheOptions(cfg Config) (cache.Options, error) {
 	}}, nil
 }
 
-// newServer is the HTTP side. It opens values with a try of its own: no
-// templates are run for whoever reaches the port.
+// newServer is the HTTP side. All requests together have one tenant's share of
+// the processors, and no templates are run for whoever reaches the port.
 func newServer(cfg Config, o *opener, registry prometheus.Registerer) *server.Server {
 	return server.New(server.Config{
 		Addr: cfg.Listen, Registry: registry, Log: cfg.Log,
@@ -157,8 +159,9 @@ func newServer(cfg Config, o *opener, registry prometheus.Registerer) *server.Se
 			return keys[PublicCertificate], keys[PublicRecipients]
 		},
 		Sealing: o.keyring.sealing,
-		Opener: func(ob seal.Object) seal.Opener {
-			return seal.Opener{Identities: o.keyring.ring.Load().Candidates(ob.Hints(), time.Time{}), Try: o.budget(requestOperations)}
+		Opener: func(ctx context.Context) (seal.Opener, func()) {
+			try, leave := o.operator.turns(ctx, requests)
+			return seal.Opener{Identities: o.keyring.ring.Load().Candidates(nil, time.Time{}), Try: try}, leave
 		},
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"fuin.dev/controller/api/bitnami"
+	"fuin.dev/controller/fair"
 	"fuin.dev/keys"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -17,29 +18,41 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 )
 
 // queue is that of the opener.
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
-// watch runs the opener for every SealedSecret that changes, and
-// for the one of the same name when a Secret does. The returned function
-// queues all of them.
-func (o *opener) watch(mgr manager.Manager) (all func(context.Context) error, err error) {
-	ready := make(chan queue, 1)
-	err = builder.ControllerManagedBy(mgr).Named("sealedsecrets").
+// watch runs the opener for every SealedSecret that changes, and for the one
+// of the same name when a Secret does.
+func (o *opener) watch(mgr manager.Manager) error {
+	return builder.ControllerManagedBy(mgr).Named("sealedsecrets").
 		For(&bitnami.SealedSecret{}).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(o.namesake)).
-		WatchesRawSource(source.TypedFunc[reconcile.Request](func(_ context.Context, q queue) error {
-			ready <- q
-			return nil
-		})).
+		WatchesRawSource(prelude(o.recall)).
 		WithOptions(controller.Options{
-			MaxConcurrentReconciles: o.cfg.Workers, RateLimiter: newBackoff(), SkipNameValidation: new(true),
+			MaxConcurrentReconciles: o.cfg.Workers, NewQueue: o.newQueue, SkipNameValidation: new(true),
+			CacheSyncTimeout: startWithin, RateLimiter: newBackoff(),
 		}).
 		Complete(o)
-	return func(ctx context.Context) error { return o.queueAll(ctx, ready) }, err
+}
+
+// startWithin is how long a start may take that reads every Secret of a large
+// cluster.
+const startWithin = 10 * time.Minute
+
+// newQueue makes the queue: namespaces take turns, and those who wait for
+// another try come back with their back-off.
+func (o *opener) newQueue(name string, limit workqueue.TypedRateLimiter[reconcile.Request]) queue {
+	tenant := func(req reconcile.Request) string { return req.Namespace }
+	o.queue = workqueue.NewTypedRateLimitingQueueWithConfig(limit, workqueue.TypedRateLimitingQueueConfig[reconcile.Request]{
+		Name: name,
+		DelayingQueue: workqueue.NewTypedDelayingQueueWithConfig(workqueue.TypedDelayingQueueConfig[reconcile.Request]{
+			Name: name, Queue: fair.NewQueue(o.cfg.Workers, tenant, o.isLate),
+		}),
+	})
+	close(o.queued)
+	return o.queue
 }
 
 // namesake maps a Secret to the SealedSecret of the same name, if there is one.
@@ -52,18 +65,18 @@ func (o *opener) namesake(ctx context.Context, secret client.Object) []reconcile
 }
 
 // queueAll queues every SealedSecret: the ring changed, and with it what opens.
-func (o *opener) queueAll(ctx context.Context, ready chan queue) error {
+func (o *opener) queueAll(ctx context.Context) error {
+	select {
+	case <-o.queued:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	var list bitnami.SealedSecretList
 	if err := o.cache.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return err
 	}
-	select {
-	case q := <-ready:
-		ready <- q
-		for i := range list.Items {
-			q.Add(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
-		}
-	case <-ctx.Done():
+	for i := range list.Items {
+		o.later(client.ObjectKeyFromObject(&list.Items[i]))
 	}
 	return nil
 }

@@ -43,7 +43,8 @@ func NewResealer(recipients ...*keys.Recipient) (*Resealer, error) {
 // ResealOptions say how a file is resealed. The zero value keeps its format.
 type ResealOptions struct {
 	Format Format
-	AtMost int // SealedSecrets in the file; 0 means any number
+	AtMost int  // SealedSecrets in the file; 0 means any number
+	First  bool // stop at the first value that fails, in place of naming all
 }
 
 // Reseal seals every value of every SealedSecret in a file again, for the
@@ -60,13 +61,13 @@ func (o Opener) Reseal(ctx context.Context, data []byte, to *Resealer, opts Rese
 		if opts.AtMost > 0 && len(w.result.Objects) == opts.AtMost {
 			return nil, refuseAt(n.Line, "split it", "more than %d SealedSecrets", opts.AtMost)
 		}
-		return o.reseal(ctx, n, to, w)
+		return o.reseal(ctx, n, to, w, opts.First)
 	}
 	return w.run(data)
 }
 
 // reseal returns the node itself if nothing is to be done.
-func (o Opener) reseal(ctx context.Context, n *yaml.Node, to *Resealer, w *walk) (*yaml.Node, error) {
+func (o Opener) reseal(ctx context.Context, n *yaml.Node, to *Resealer, w *walk, stop bool) (*yaml.Node, error) {
 	ob, err := readObject(n)
 	if err != nil {
 		return nil, err
@@ -75,7 +76,7 @@ func (o Opener) reseal(ctx context.Context, n *yaml.Node, to *Resealer, w *walk)
 	if err != nil {
 		return nil, err
 	}
-	if err := o.resealAll(ctx, ob, entries, to); err != nil {
+	if err := o.resealAll(ctx, ob, entries, to, stop); err != nil {
 		return nil, err
 	}
 	name := ob.Namespace + "/" + ob.Name
@@ -134,9 +135,9 @@ func (ob Object) failed(key string, err error) error {
 	return &ObjectError{Namespace: ob.Namespace, Name: ob.Name, doing: "resealing", Keys: []KeyError{{key, err}}}
 }
 
-// resealAll takes all entries, or names each that fails.
-func (o Opener) resealAll(ctx context.Context, ob Object, entries []*sealedEntry, to *Resealer) error {
-	o = o.hinted(ob.Hints())
+// resealAll takes all entries, or names each that fails, or the first.
+func (o Opener) resealAll(ctx context.Context, ob Object, entries []*sealedEntry, to *Resealer, stop bool) error {
+	o = o.Hinted(ob.Hints())
 	failed := &ObjectError{Namespace: ob.Namespace, Name: ob.Name, doing: "resealing"}
 	for _, e := range entries {
 		if err := ctx.Err(); err != nil {
@@ -145,6 +146,9 @@ func (o Opener) resealAll(ctx context.Context, ob Object, entries []*sealedEntry
 		by, err := o.resealEntry(e, to)
 		if err != nil {
 			failed.Keys = append(failed.Keys, KeyError{e.at.Key, err})
+			if stop {
+				break
+			}
 			continue
 		}
 		o.Identities = first(by, o.Identities) // most objects were sealed with one key
@@ -156,8 +160,9 @@ func (o Opener) resealAll(ctx context.Context, ob Object, entries []*sealedEntry
 	return nil
 }
 
-// hinted returns an Opener that tries the hinted identities before the others.
-func (o Opener) hinted(fingerprints []string) Opener {
+// Hinted returns an Opener that tries the identities of these fingerprints
+// before the others.
+func (o Opener) Hinted(fingerprints []string) Opener {
 	rank := make(map[*keys.Identity]int, len(o.Identities))
 	for _, id := range o.Identities {
 		if rank[id] = slices.Index(fingerprints, id.Fingerprint()); rank[id] < 0 {

@@ -32,14 +32,17 @@ func (s *Server) rotate(w http.ResponseWriter, r *http.Request) {
 	text(w, "application/json", string(resealed))
 }
 
-// reseal takes the keys from the ring alone; the request names none. One
-// opener serves all objects, so that they share one budget.
+// reseal takes the keys from the ring alone; the request names none. The first
+// value that does not open ends it, so that no more than a ring's keys are tried
+// in vain.
 func (s *Server) reseal(ctx context.Context, data []byte) ([]byte, error) {
 	to, err := seal.NewResealer(s.cfg.Sealing()...)
 	if err != nil {
 		return nil, err
 	}
-	r, err := s.cfg.Opener(seal.Object{}).Reseal(ctx, data, to, seal.ResealOptions{Format: seal.JSON, AtMost: maxObjects})
+	opener, leave := s.cfg.Opener(ctx)
+	defer leave()
+	r, err := opener.Reseal(ctx, data, to, seal.ResealOptions{Format: seal.JSON, AtMost: maxObjects, First: true})
 	if err != nil {
 		return nil, err
 	}

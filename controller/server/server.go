@@ -27,7 +27,8 @@ const (
 	maxBody        = 2 << 20 // bytes of one request
 	maxObjects     = 100     // SealedSecrets in one request
 	maxConnections = 64
-	opening        = 2 // requests that open values at the same time
+	maxTrials      = 200 // private-key operations in vain, of one request
+	opening        = 2   // requests that open values at the same time
 	timeout        = 30 * time.Second
 )
 
@@ -35,11 +36,15 @@ const (
 type Config struct {
 	Addr     string                                  // to listen on
 	Public   func() (certificate, recipients string) // what seals now, as text
-	Opener   func(seal.Object) seal.Opener           // opens an object's values, without templates
+	Opener   Opener
 	Sealing  func() []*keys.Recipient                // what seals now
 	Registry prometheus.Registerer                   // for the request metrics
 	Log      *slog.Logger
 }
+
+// An Opener returns what opens the values of one request, without templates,
+// and what to call when that is done.
+type Opener func(ctx context.Context) (o seal.Opener, leave func())
 
 // Server serves the endpoints; it is a manager.Runnable.
 type Server struct {

@@ -1,0 +1,105 @@
+package controller
+
+import (
+	"context"
+	"errors"
+
+	"fuin.dev/controller/api/bitnami"
+	"fuin.dev/seal"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+)
+
+// What is done late stands behind the other objects of its namespace: an
+// opening that used up its trials, and the status of a Secret that was made
+// while other objects still wait for theirs.
+
+// search is how far an opening came, for one spec and one ring.
+type search struct {
+	spec, ring string
+	seal.Search
+}
+
+// searchOf is the object's search, or a new one if the old one is void.
+func (o pass) searchOf(ss *bitnami.SealedSecret) *search {
+	name := client.ObjectKeyFromObject(ss)
+	if s, ok := o.searches.Load(name); ok && s.(*search).spec == specDigest(ss) && s.(*search).ring == o.ring.Digest() {
+		return s.(*search)
+	}
+	return &search{spec: specDigest(ss), ring: o.ring.Digest()}
+}
+
+// settleSearch keeps a search that is to go on, and forgets one that ended.
+func (o pass) settleSearch(ss *bitnami.SealedSecret, s *search, err error) {
+	name := client.ObjectKeyFromObject(ss)
+	if errors.Is(err, seal.ErrUndecided) {
+		o.searches.Store(name, s)
+		return
+	}
+	o.searches.Delete(name)
+}
+
+// isLate tells the queue what stands behind its namespace's others.
+func (o *opener) isLate(req reconcile.Request) bool {
+	_, searching := o.searches.Load(req.NamespacedName)
+	_, unreported := o.unreported.Load(req.NamespacedName)
+	return searching || unreported
+}
+
+// later makes an object wait behind its namespace's others.
+func (o *opener) later(name types.NamespacedName) {
+	o.queue.Add(reconcile.Request{NamespacedName: name})
+}
+
+// unreported is the outcome of an opening whose status is not written yet. It
+// holds no value.
+type unreported struct {
+	uid    types.UID
+	spec   string
+	status bitnami.SealedSecretStatus
+	out    outcome
+	sight  sight
+}
+
+// mayWait reports whether the status can be written later: the Secret is made,
+// others wait for theirs, and nothing but the record would be lost with this
+// process. Without the record a random value would be made anew.
+func (o pass) mayWait(out outcome) bool {
+	return out.failure == nil && out.wrote && !out.random && o.queue.Len() > 0
+}
+
+func (o pass) reportLater(ss *bitnami.SealedSecret, out outcome) {
+	name := client.ObjectKeyFromObject(ss)
+	u := unreported{uid: ss.UID, spec: specDigest(ss), status: o.statusOf(ss, out), sight: o.sight(ss, out.secret)}
+	out.secret = nil // its values are not kept
+	u.out = out
+	o.unreported.Store(name, u)
+	o.later(name)
+}
+
+// reportNow writes the status that an earlier turn left, if it still is of
+// what stands there.
+func (o pass) reportNow(ctx context.Context, ss *bitnami.SealedSecret) (done bool, res reconcile.Result, err error) {
+	name := client.ObjectKeyFromObject(ss)
+	v, ok := o.unreported.LoadAndDelete(name)
+	if !ok {
+		return false, res, nil
+	}
+	u := v.(unreported)
+	if u.uid != ss.UID || u.spec != specDigest(ss) {
+		return false, res, nil
+	}
+	if res, err = o.deliver(ctx, ss, u.out, u.status); err != nil || res.RequeueAfter > 0 {
+		if !errors.Is(err, context.Canceled) {
+			o.unreported.Store(name, u)
+		}
+		return true, res, err
+	}
+	u.sight.refresh(ss)
+	o.seen.Store(name, u.sight)
+	if !o.rests(ctx, ss) {
+		o.later(name) // the Secret changed meanwhile, or the cache lags
+	}
+	return true, res, nil
+}
