@@ -36,7 +36,8 @@ const (
 // A document is one of the objects in a file, with the bytes it stood in.
 type document struct {
 	raw    []byte     // with the separator line before it, if it had one
-	line   int        // of its first byte in the file, from 1
+	offset int        // of its first byte in the file, behind a byte order mark
+	line   int        // of that byte, from 1
 	root   *yaml.Node // its mapping, nil if it is empty or only comments
 	head   string     // comment above the mapping
 	foot   string     // comment below it
@@ -59,16 +60,17 @@ func documents(data []byte) ([]*document, error) {
 		return jsonDocuments(data)
 	}
 	var out []*document
-	line, budget := 1, nodeBudget(data)
+	offset, line, budget := 0, 1, nodeBudget(data)
 	for i, raw := range splitYAML(data) {
 		if i == maxDocuments {
 			return nil, errTooMany(line)
 		}
-		d := &document{raw: raw, line: line, format: YAML}
+		d := &document{raw: raw, offset: offset, line: line, format: YAML}
 		if err := d.parse(&budget); err != nil {
 			return nil, err
 		}
 		out = append(out, d)
+		offset += len(raw)
 		line += bytes.Count(raw, []byte("\n"))
 	}
 	return out, nil
@@ -153,21 +155,11 @@ func hasDirectives(raw []byte) bool {
 var yamlDirective = regexp.MustCompile(`(?m)\A((?:[#%].*\r?\n|[ \t]*\r?\n)*?)%YAML[ \t]+1\.[0-9]+[ \t]*(\r?)$`)
 
 func (d *document) parse(budget *int) error {
-	var n yaml.Node
-	dec := yaml.NewDecoder(bytes.NewReader(yamlDirective.ReplaceAll(d.raw, []byte("$1$2"))))
-	if err := dec.Decode(&n); errors.Is(err, io.EOF) {
-		return nil
-	} else if err != nil {
-		return d.syntaxError(err)
+	n, err := d.decode()
+	if n == nil || err != nil {
+		return err
 	}
-	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return refuseAt(d.line, "begin each document with ---", "text after the end of a document")
-	}
-	root := n.Content[0]
-	if root.Kind == yaml.ScalarNode && root.Tag == "!!null" {
-		return nil
-	}
-	root, err := plain(root, budget, 0)
+	root, err := plain(n.Content[0], budget, 0)
 	if err != nil {
 		return d.at(err)
 	}
@@ -176,6 +168,25 @@ func (d *document) parse(budget *int) error {
 	}
 	d.root, d.head, d.foot = root, n.HeadComment, n.FootComment
 	return nil
+}
+
+// decode reads the document as it is written, with aliases and merge keys; nil
+// if it is empty or only comments.
+func (d *document) decode() (*yaml.Node, error) {
+	n := &yaml.Node{}
+	dec := yaml.NewDecoder(bytes.NewReader(yamlDirective.ReplaceAll(d.raw, []byte("$1$2"))))
+	if err := dec.Decode(n); errors.Is(err, io.EOF) {
+		return nil, nil
+	} else if err != nil {
+		return nil, d.syntaxError(err)
+	}
+	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return nil, refuseAt(d.line, "begin each document with ---", "text after the end of a document")
+	}
+	if root := n.Content[0]; root.Kind == yaml.ScalarNode && root.Tag == "!!null" {
+		return nil, nil
+	}
+	return n, nil
 }
 
 var yamlLine = regexp.MustCompile(`line (\d+):`)

@@ -42,7 +42,7 @@ func jsonDocuments(data []byte) ([]*document, error) {
 			return nil, refuseAt(line, "give Kubernetes manifests", "no object of Kubernetes, but %s", describe(root))
 		}
 		ended = int(dec.InputOffset())
-		out = append(out, &document{raw: slices.Clip(data[start:ended]), line: line, root: root, format: JSON})
+		out = append(out, &document{raw: slices.Clip(data[start:ended]), offset: start, line: line, root: root, format: JSON})
 	}
 }
 

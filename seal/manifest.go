@@ -132,7 +132,7 @@ func (w *walk) written(d *document) ([]byte, error) {
 	w.dropComments(d)
 	out, err := d.encode(w.format)
 	if err == nil && d.changed && len(out) >= LargeObject {
-		w.warn(0, "%s has %d KiB: kubectl apply fails from 256 KiB; use kubectl apply --server-side", d.object, len(out)>>10)
+		w.warnOfSize(d.object, len(out))
 	}
 	return out, err
 }
@@ -222,6 +222,8 @@ func (w *walk) nothing() error {
 	hint := "give a manifest with kind: " + w.want
 	if slices.Contains(w.result.Others, "SealedSecret") {
 		hint = "it is sealed already"
+	} else if slices.Contains(w.result.Others, "Secret") {
+		hint = "it is not sealed yet; fuin seal does that"
 	}
 	return &Error{Reason: fmt.Sprintf("no %s; found %.200s", w.want, foundKinds), hint: hint, err: ErrNothing}
 }
@@ -231,7 +233,16 @@ func (w *walk) warn(line int, format string, args ...any) {
 	if line > 0 {
 		line += w.first - 1
 	}
-	w.result.Warnings = append(w.result.Warnings, Warning{line, fmt.Sprintf(format, args...)})
+	w.result.warn(line, format, args...)
+}
+
+func (w *walk) warnOfSize(object string, size int) {
+	w.warn(0, "%s has %d KiB: kubectl apply fails from 256 KiB; use kubectl apply --server-side", object, size>>10)
+}
+
+// warn takes a line of the file.
+func (r *Result) warn(line int, format string, args ...any) {
+	r.Warnings = append(r.Warnings, Warning{line, fmt.Sprintf(format, args...)})
 }
 
 // join puts the documents back together; nil outs stand for raw bytes.
@@ -283,4 +294,4 @@ func lastLine(text []byte) []byte {
 	return text[bytes.LastIndexByte(text, '\n')+1:]
 }
 
-func last(s []string) string { return s[len(s)-1] }
+func last[T any](s []T) T { return s[len(s)-1] }

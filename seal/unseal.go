@@ -9,7 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// readObject reads a SealedSecret's node.
+// readObject reads a SealedSecret's node. Only the older format has an error.
 func readObject(n *yaml.Node) (Object, error) {
 	meta, spec := get(n, "metadata"), get(n, "spec")
 	ob := Object{
@@ -21,7 +21,7 @@ func readObject(n *yaml.Node) (Object, error) {
 	if legacy := text(get(spec, "data")); legacy != "" {
 		raw, err := decode(legacy)
 		if err != nil {
-			return Object{}, refuseAt(n.Line, "", "SealedSecret %s/%s: spec.data: %v", ob.Namespace, ob.Name, err)
+			return ob, refuseAt(n.Line, "", "SealedSecret %s/%s: spec.data: %v", ob.Namespace, ob.Name, err)
 		}
 		ob.Legacy = raw
 	}
