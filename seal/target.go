@@ -15,6 +15,16 @@ type Target struct {
 	Name      string // chooses among several
 }
 
+// Find reads the SealedSecret that is meant: fuin set asks for a value only
+// when there is a place for it.
+func (t Target) Find(data []byte) (Object, error) {
+	f, err := t.find(data)
+	if err != nil {
+		return Object{}, err
+	}
+	return f.Object, nil
+}
+
 // found is a SealedSecret in a file, and where it stands.
 type found struct {
 	Object

@@ -72,6 +72,11 @@ func failSilently(t *testing.T, manifest, encoded string) {
 		{"open", "-i", file, file},
 		{"keys", "list", file},
 		{"inspect", file},
+		{"set", "-r", public, "-n", "shop", "--from-file", file, file, "password"},
+		{"set", "-r", public, "-n", "shop", "--from-file", filepath.Join(dir, "absent"), file, "password=" + canary},
+		{"set", "-r", public, file, "password", canary},
+		{"set", "-r", file, "--generate", "16", file, "password"},
+		{"unset", file, "password"},
 	} {
 		u, _, stderr := testUI("")
 		u.run(t.Context(), args)

@@ -65,7 +65,7 @@ func rewriteFile(path string, data []byte) error {
 		return err
 	}
 	if info == nil || !info.Mode().IsRegular() {
-		return failAt(path, "write to --out FILE instead", "no regular file, which --in-place needs")
+		return failAt(path, "write to --out FILE instead", "no regular file, which writing in place needs")
 	}
 	return replace(path, target, info, data, info.Mode().Perm())
 }

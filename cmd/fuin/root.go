@@ -35,7 +35,7 @@ way, be it Git host, CI or reviewer, can read a value.`,
 		&cobra.Group{ID: groupSecrets, Title: "Secrets"},
 		&cobra.Group{ID: groupKeys, Title: "Keys"},
 		&cobra.Group{ID: groupOther, Title: "Other"})
-	addGrouped(root, groupSecrets, newSeal(u), newOpen(u), newInspect(u))
+	addGrouped(root, groupSecrets, newSeal(u), newOpen(u), newSet(u), newUnset(u), newInspect(u))
 	addGrouped(root, groupKeys, newKeys(u))
 	addGrouped(root, groupOther, newVersion(u), newCompletion(u))
 	root.SetHelpCommand(newHelp(u))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -97,4 +98,42 @@ func TestHelp(t *testing.T) {
 		}
 	}
 	check(newRoot(u))
+}
+
+// TestValueAskedForOnTerminal: twice, unseen, and the same.
+func TestValueAskedForOnTerminal(t *testing.T) {
+	for name, row := range map[string]struct {
+		answers []string
+		code    int
+		said    string
+	}{
+		"the same": {[]string{canary, canary}, exitOK, "value of password, not shown: \nagain: \n"},
+		"another":  {[]string{canary, "x"}, exitError, "the two values differ; nothing was changed"},
+		"nothing":  {[]string{"", ""}, exitError, "the value is empty"},
+		"too long": {[]string{strings.Repeat("x", maxLine), ""}, exitError, "longer than a line of a terminal can be"},
+	} {
+		dir := t.TempDir()
+		if err := writeKeys(dir); err != nil {
+			t.Fatal(err)
+		}
+		file, before := filepath.Join(dir, "sealed.yaml"), "apiVersion: bitnami.com/v1\nkind: SealedSecret\nmetadata: {name: db, namespace: shop}\n"
+		if err := os.WriteFile(file, []byte(before), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		u, stdout, stderr := testUI("not to be read")
+		u.isTerminal = func(stream any) bool { return stream == u.stdin }
+		u.hidden = func(context.Context) ([]byte, error) {
+			answer := row.answers[0]
+			row.answers = row.answers[1:]
+			return []byte(answer), nil
+		}
+		code := u.run(t.Context(), []string{"set", "-r", filepath.Join(dir, "hybrid.pub"), file, "password"})
+		if code != row.code || !strings.Contains(stderr.String(), row.said) || strings.Contains(stderr.String()+stdout.String(), canary) {
+			t.Errorf("%s: code %d, stderr %q", name, code, stderr)
+		}
+		after, err := os.ReadFile(file)
+		if changed := string(after) != before; err != nil || changed != (code == exitOK) {
+			t.Errorf("%s: the file is now %s, %v", name, after, err)
+		}
+	}
 }

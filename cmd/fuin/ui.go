@@ -24,6 +24,7 @@ type ui struct {
 	stdout     io.Writer
 	stderr     io.Writer
 	isTerminal func(stream any) bool
+	hidden     func(ctx context.Context) ([]byte, error) // reads a line that is not shown
 	getenv     func(string) string
 	now        func() time.Time
 }
@@ -31,7 +32,7 @@ type ui struct {
 func newUI() *ui {
 	return &ui{
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
-		isTerminal: isTerminal, getenv: os.Getenv, now: time.Now,
+		isTerminal: isTerminal, hidden: readHidden, getenv: os.Getenv, now: time.Now,
 	}
 }
 
