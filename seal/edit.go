@@ -23,8 +23,8 @@ func (s *Sealer) Set(data []byte, t Target, value []byte) (Result, error) {
 		return Result{}, err
 	}
 	changes := []change{{way: encryptedData(t.Key), value: sealed}}
-	if hint := union(f.Hints(), s.Fingerprints()); len(hint) > len(f.Hints()) {
-		changes = slices.Insert(changes, 0, change{way: []string{"metadata", "annotations", AnnotationKey}, value: strings.Join(hint, ",")})
+	if hint, changed := f.hintWith(s.Fingerprints()); changed {
+		changes = slices.Insert(changes, 0, change{way: []string{"metadata", "annotations", AnnotationKey}, value: hint})
 	}
 	r, err := f.result(data, changes)
 	if err != nil {
@@ -69,14 +69,15 @@ type change struct {
 	remove bool
 }
 
-// union adds what a list lacks.
-func union(list, more []string) []string {
-	for _, s := range more {
-		if !slices.Contains(list, s) {
-			list = append(slices.Clip(list), s)
+// hintWith adds the fingerprints that the annotation lacks.
+func (f *found) hintWith(fingerprints []string) (hint string, changed bool) {
+	hint = strings.Trim(f.Annotations[AnnotationKey], ", ")
+	for _, fingerprint := range fingerprints {
+		if !slices.Contains(list(hint), fingerprint) {
+			hint, changed = strings.TrimPrefix(hint+","+fingerprint, ","), true
 		}
 	}
-	return list
+	return hint, changed
 }
 
 // result is the file with the changes made.

@@ -134,9 +134,9 @@ func TestSetAddsTheHint(t *testing.T) {
 		"empty ones":      {"metadata:\n  annotations: {}\n  name: db\n", "metadata:\n  annotations:\n    fuin.dev/key: F\n  name: db\n"},
 		"of another key":  {"metadata: {annotations: {fuin.dev/key: one}, name: db}\n", "metadata: {annotations: {fuin.dev/key: \"one,F\"}, name: db}\n"},
 		"null":            {"metadata: {annotations: {fuin.dev/key: }, name: db}\n", "metadata: {annotations: {fuin.dev/key: F }, name: db}\n"},
-		"of two, quoted":  {"metadata:\n  annotations:\n    fuin.dev/key: 'one, two' # c\n  name: db\n", "metadata:\n  annotations:\n    fuin.dev/key: 'one,two,F' # c\n  name: db\n"},
+		"of two, quoted":  {"metadata:\n  annotations:\n    fuin.dev/key: 'one, two' # c\n  name: db\n", "metadata:\n  annotations:\n    fuin.dev/key: 'one, two,F' # c\n  name: db\n"},
 		"in flow":         {"metadata: {name: db}\n", "metadata: {name: db, annotations: {fuin.dev/key: F}}\n"},
-		"long, in a list": {"metadata:\n  name: db\n  annotations:\n    fuin.dev/key: >-\n      one,\n      two\n", "metadata:\n  name: db\n  annotations:\n    fuin.dev/key: \"one,two,F\"\n"},
+		"long, in a list": {"metadata:\n  name: db\n  annotations:\n    fuin.dev/key: >-\n      one,\n      two\n", "metadata:\n  name: db\n  annotations:\n    fuin.dev/key: \"one, two,F\"\n"},
 	} {
 		got, _, err := set(t, bareHead+row.before+values, seal.Target{Namespace: "shop"})
 		if diff := cmp.Diff(bareHead+row.after+values+"    password: V\n", got); err != nil || diff != "" {

@@ -94,7 +94,7 @@ func (e *editor) check(n *yaml.Node, kind yaml.Kind) error {
 		}
 	}
 	if what != "" {
-		return e.refuse(n, "write it out there, and set it again", "%s where the change belongs", what)
+		return e.refuse(n, "write it out there first", "%s where the change belongs", what)
 	}
 	return nil
 }
