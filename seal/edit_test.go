@@ -59,6 +59,7 @@ func TestSetKeepsTheLayout(t *testing.T) {
 		"added as the last":     {"spec:\n    encryptedData:\n        a: x", "spec:\n    encryptedData:\n        a: x\n        password: V"},
 		"added below a block":   {"spec:\n  encryptedData:\n    a: |\n      x\n      # no comment\n\n  template: {}\n", "spec:\n  encryptedData:\n    a: |\n      x\n      # no comment\n    password: V\n\n  template: {}\n"},
 		"added below a keeper":  {"spec:\n  encryptedData:\n    a: |+\n      x\n\n  template: {}\n", "spec:\n  encryptedData:\n    a: |+\n      x\n\n    password: V\n  template: {}\n"},
+		"added at a keeper":     {"spec:\n  encryptedData:\n    a: |+\n      x\n\n\n", "spec:\n  encryptedData:\n    a: |+\n      x\n\n\n    password: V\n"},
 		"added below folded":    {"spec:\n  encryptedData:\n    a: x y\n      z\n    b:\n", "spec:\n  encryptedData:\n    a: x y\n      z\n    b:\n    password: V\n"},
 		"double quotes":         {"spec:\n  encryptedData:\n    \"password\": \"o\\\"ld\" # c\n", "spec:\n  encryptedData:\n    \"password\": \"V\" # c\n"},
 		"single quotes":         {"spec:\n  encryptedData:\n    'password': 'o''ld' # c\n", "spec:\n  encryptedData:\n    'password': 'V' # c\n"},

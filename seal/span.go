@@ -124,9 +124,9 @@ func (s spans) blockEnd(at int, value string) int {
 		return unknown
 	}
 	at = s.lineEnd(at)
-	for strings.Contains(header, "+") && at < len(s.raw) {
+	for strings.Contains(header, "+") && s.nextLine(at) < len(s.raw) {
 		next := s.lineEnd(s.nextLine(at))
-		if next == at || len(bytes.TrimSpace(s.raw[at:next])) > 0 {
+		if len(bytes.TrimSpace(s.raw[at:next])) > 0 {
 			break
 		}
 		at = next
