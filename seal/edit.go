@@ -95,6 +95,9 @@ func (f *found) result(data []byte, changes []change) (Result, error) {
 	mark := data[:len(data)-len(body)]
 	rest := body[f.offset+len(docs[i].raw):]
 	r := Result{Out: slices.Concat(mark, body[:f.offset], edited, rest), Objects: []string{f.Namespace + "/" + f.Name}}
+	if len(edited) >= LargeObject {
+		r.warnOfSize(f.label, len(edited))
+	}
 	if !f.proven(docs, i, changes, r.Out) {
 		return Result{}, f.refuse(f.line, "write it in plain block style, one key a line; nothing was changed",
 			"key %.80q: the way it is written cannot be changed safely", last(changes[len(changes)-1].way))
@@ -111,9 +114,6 @@ func (r *Result) warnOfCopies(it item) error {
 	w := &walk{copies: newCopies([]item{it})}
 	for _, d := range docs {
 		w.first = d.line
-		if len(d.raw) >= LargeObject {
-			w.warnOfSize("the document", len(d.raw))
-		}
 		if !w.warnOfComments(d) && d.root != nil {
 			w.warnOfCopies(d, d.raw, 1)
 		}

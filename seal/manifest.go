@@ -132,7 +132,7 @@ func (w *walk) written(d *document) ([]byte, error) {
 	w.dropComments(d)
 	out, err := d.encode(w.format)
 	if err == nil && d.changed && len(out) >= LargeObject {
-		w.warnOfSize(d.object, len(out))
+		w.result.warnOfSize(d.object, len(out))
 	}
 	return out, err
 }
@@ -236,8 +236,8 @@ func (w *walk) warn(line int, format string, args ...any) {
 	w.result.warn(line, format, args...)
 }
 
-func (w *walk) warnOfSize(object string, size int) {
-	w.warn(0, "%s has %d KiB: kubectl apply fails from 256 KiB; use kubectl apply --server-side", object, size>>10)
+func (r *Result) warnOfSize(object string, size int) {
+	r.warn(0, "%s has %d KiB: kubectl apply fails from 256 KiB; use kubectl apply --server-side", object, size>>10)
 }
 
 // warn takes a line of the file.

@@ -28,11 +28,12 @@ func (t Target) Find(data []byte) (Object, error) {
 // found is a SealedSecret in a file, and where it stands.
 type found struct {
 	Object
-	offset int   // of its document
-	items  []int // the way from there through the items of Lists
-	line   int   // in the file
-	label  string
-	legacy bool
+	offset     int        // of its document
+	root, node *yaml.Node // of the document and of the object, as they were found
+	items      []int      // the way from root to node through the items of Lists
+	line       int        // in the file
+	label      string
+	legacy     bool
 }
 
 // find chooses the SealedSecret.
@@ -41,7 +42,7 @@ func (t Target) find(data []byte) (*found, error) {
 	err := each(data, func(d *document, n *yaml.Node) error {
 		ob, err := readObject(n)
 		f := &found{Object: ob, offset: d.offset, line: d.line + max(n.Line, 1) - 1, legacy: err != nil || ob.Legacy != nil}
-		f.items, _ = itemsTo(d.root, n)
+		f.root, f.node = d.root, n
 		f.label = strings.TrimPrefix(ob.Namespace+"/"+ob.Name, "/")
 		all = append(all, f)
 		if (t.Name == "" || t.Name == ob.Name) && (t.Namespace == "" || ob.Namespace == "" || t.Namespace == ob.Namespace) {
@@ -53,6 +54,7 @@ func (t Target) find(data []byte) (*found, error) {
 	case err != nil:
 		return nil, err
 	case len(fit) == 1:
+		fit[0].items, _ = itemsTo(fit[0].root, fit[0].node)
 		return fit[0], fit[0].check()
 	case len(all) == 1:
 		return nil, t.disagrees(all[0])
