@@ -26,7 +26,15 @@ type Config struct {
 	KeyTTL        time.Duration // of new certificates; default ten years
 	KeyCN         string        // common name of new certificates; default empty
 	OrderByAge    bool          // order RSA keys by their Secret's age, not by NotBefore
-	RejectLegacy  bool          // do not open the V1 format
+
+	RenewPeriod    time.Duration     // after which an RSA key is renewed; default 720 h, negative: never
+	KeyCutoff      time.Time         // an RSA key made before then is renewed once it has come
+	RenewNow       <-chan struct{}   // each receipt renews the RSA key, on the replica that leads
+	KeyLabels      map[string]string // of the Secrets of new keys
+	KeyAnnotations map[string]string // likewise
+	OneReplica     bool              // there is no other: no election
+
+	RejectLegacy bool // do not open the V1 format
 
 	Listen        string // address of the HTTP endpoints; default :8080
 	ListenMetrics string // address of /metrics; default :8081
@@ -42,6 +50,7 @@ func (c Config) withDefaults() Config {
 	defaultTo(&c.KeyPrefix, "sealed-secrets-key")
 	defaultTo(&c.KeyBits, 4096)
 	defaultTo(&c.KeyTTL, 10*365*24*time.Hour)
+	defaultTo(&c.RenewPeriod, 720*time.Hour)
 	defaultTo(&c.Listen, ":8080")
 	defaultTo(&c.ListenMetrics, ":8081")
 	defaultTo(&c.Log, slog.Default())

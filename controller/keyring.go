@@ -6,9 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
+	"sync"
 	"sync/atomic"
-	"time"
 
 	"fuin.dev/controller/api/bitnami"
 	"fuin.dev/keys"
@@ -16,6 +15,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 )
 
 const (
@@ -25,35 +25,54 @@ const (
 	agePrefix  = "fuin-age-key"
 )
 
-// keyring keeps the cluster's ring: read from Secrets, swapped whole.
+// keyring keeps the cluster's ring: read from Secrets, swapped whole. Every
+// replica reads it; the leader alone makes keys and publishes them. All methods
+// but those of the atomic fields are for one goroutine, that of its reconciler.
 type keyring struct {
 	api  client.Client // reads and writes straight to the API server
 	cfg  Config
 	log  *slog.Logger
-	macs macs
 	ring atomic.Pointer[keys.Ring]
 	from atomic.Pointer[map[string]bool] // names of the Secrets it was read from
-	told string                          // digest of the ring that all objects were last queued for
+
+	names map[*keys.Identity]string // of the Secrets, by what they hold
+	told  string                    // digest of the ring that all objects were last queued for
+
+	leads   atomic.Bool
+	trigger chan event.GenericEvent // has the keys looked at again
+	forced  atomic.Int64            // Unix time of the last signal to renew
+	ready   *once                   // there are keys to serve
+	kept    *once                   // this replica leads, and the keys and macs are there
+	macs    macs                    // once kept
 
 	// malformed is told of each Secret that should hold a key and does not.
 	malformed func(*corev1.Secret, error)
 }
 
-// start loads the ring and the MAC key, and makes what a new cluster lacks.
-func (k *keyring) start(ctx context.Context) error {
-	if err := k.load(ctx); err != nil {
-		return err
+func newKeyring(api client.Client, cfg Config, malformed func(*corev1.Secret, error)) *keyring {
+	return &keyring{
+		api: api, cfg: cfg, log: cfg.Log, malformed: malformed,
+		trigger: make(chan event.GenericEvent, 1), ready: newOnce(), kept: newOnce(),
 	}
-	if err := k.ensure(ctx); err != nil {
-		return err
+}
+
+// once is something that happens at most once, and can be waited for.
+type once struct {
+	done chan struct{}
+	do   sync.Once
+}
+
+func newOnce() *once { return &once{done: make(chan struct{})} }
+
+func (o *once) happen() { o.do.Do(func() { close(o.done) }) }
+
+func (o *once) wait(ctx context.Context) error {
+	select {
+	case <-o.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	master, err := k.macKey(ctx)
-	if err != nil {
-		return err
-	}
-	k.told = k.ring.Load().Digest()
-	k.macs, err = newMACs(master)
-	return err
 }
 
 // load reads all key Secrets and swaps the ring.
@@ -63,6 +82,7 @@ func (k *keyring) load(ctx context.Context) error {
 		return fmt.Errorf("reading the keys in %s: %w", k.cfg.Namespace, err)
 	}
 	var ids []*keys.Identity
+	names := make(map[*keys.Identity]string, len(secrets))
 	from := make(map[string]bool, len(secrets))
 	for i := range secrets {
 		from[secrets[i].Name] = true
@@ -73,9 +93,14 @@ func (k *keyring) load(ctx context.Context) error {
 			continue
 		}
 		ids = append(ids, id)
+		names[id] = secrets[i].Name
 	}
+	k.names = names
 	k.from.Store(&from)
 	k.ring.Store(keys.NewRing(ids...))
+	if len(k.ring.Load().Sealing()) > 0 {
+		k.ready.happen()
+	}
 	return nil
 }
 
@@ -119,78 +144,6 @@ func (k *keyring) identity(s *corev1.Secret) (*keys.Identity, error) {
 		Namespace: s.Namespace, Name: s.Name, Type: string(s.Type), Labels: s.Labels,
 		Created: s.CreationTimestamp.Time, Data: s.Data, OrderByAge: k.cfg.OrderByAge,
 	}.Identity()
-}
-
-// ensure makes an RSA and an age key where no active one is: at the first
-// start, and when the last active one was retired or revoked.
-func (k *keyring) ensure(ctx context.Context) error {
-	if err := k.ensureKind(ctx, keys.RSA, k.cfg.KeyPrefix); err != nil {
-		return err
-	}
-	return k.ensureKind(ctx, keys.Hybrid, agePrefix)
-}
-
-// maxNames bounds how many key Secrets are tried in one period.
-const maxNames = 10
-
-// ensureKind settles on names beforehand, so that two writers meet in
-// AlreadyExists; the next name is for a Secret that exists and seals nothing.
-func (k *keyring) ensureKind(ctx context.Context, kind keys.Kind, prefix string) error {
-	now := time.Now()
-	for n := range maxNames {
-		if k.seals(kind) {
-			return nil
-		}
-		name := prefix + "-" + period(now)
-		if n > 0 {
-			name += fmt.Sprintf("-%d", n+1)
-		}
-		if err := k.create(ctx, kind, name, now); err != nil {
-			return err
-		}
-		if err := k.load(ctx); err != nil {
-			return err
-		}
-	}
-	return fmt.Errorf("no key seals, though Secrets %s-%s… exist in %s: see the errors above", prefix, period(now), k.cfg.Namespace)
-}
-
-// seals reports whether the ring has an active key of the kind's encoding.
-func (k *keyring) seals(kind keys.Kind) bool {
-	return slices.ContainsFunc(k.ring.Load().Sealing(), func(id *keys.Identity) bool { return id.Kind().Age() == kind.Age() })
-}
-
-// period names the 30 days in which a time lies, by their first.
-func period(t time.Time) string {
-	const length = 720 * time.Hour
-	return t.UTC().Truncate(length).Format("20060102")
-}
-
-func (k *keyring) create(ctx context.Context, kind keys.Kind, name string, now time.Time) error {
-	id, err := k.generate(kind, now)
-	if err != nil {
-		return err
-	}
-	key := id.Secret(k.cfg.Namespace, name)
-	err = k.api.Create(ctx, &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name, Labels: key.Labels},
-		Type:       corev1.SecretType(key.Type), Data: key.Data,
-	})
-	switch {
-	case apierrors.IsAlreadyExists(err):
-		return nil // another replica was first
-	case err != nil:
-		return fmt.Errorf("keeping a new key in %s/%s: %s", key.Namespace, key.Name, apiMessage(err))
-	}
-	k.log.Info("made a key", "kind", kind, "fingerprint", id.Fingerprint(), "secret", key.Name)
-	return nil
-}
-
-func (k *keyring) generate(kind keys.Kind, now time.Time) (*keys.Identity, error) {
-	if kind == keys.RSA {
-		return keys.GenerateRSA(k.cfg.KeyBits, now, k.cfg.KeyTTL, k.cfg.KeyCN)
-	}
-	return keys.Generate(kind, now, 0, "")
 }
 
 // macKey reads the key of the status MACs, or makes it.

@@ -37,7 +37,7 @@ type opener struct {
 	cfg       Config
 	queue     queue         // made before the first Reconcile
 	queued    chan struct{} // closed when it is
-	retries   backoff // of writes that met another writer
+	retries   backoff       // of writes that met another writer
 	pruned    sync.Once
 
 	// What is known of each SealedSecret, by types.NamespacedName.

@@ -3,8 +3,10 @@ package controller
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -23,7 +25,17 @@ const PublicKeys = "fuin-public-keys"
 const (
 	PublicCertificate = "cert.pem"
 	PublicRecipients  = "recipients"
+	PublicRing        = "keys.json" // all keys, newest first
 )
+
+// publicKey is an entry of PublicRing.
+type publicKey struct {
+	Fingerprint string     `json:"fingerprint"`
+	Kind        keys.Kind  `json:"kind"`
+	State       keys.State `json:"state"`
+	Created     time.Time  `json:"created"`
+	Secret      string     `json:"secret"` // its name
+}
 
 // public lists what seals now.
 func public(ring *keys.Ring) map[string]string {
@@ -46,18 +58,34 @@ func (k *keyring) sealing() (out []*keys.Recipient) {
 	return out
 }
 
+// inventory lists all keys of the ring, as JSON.
+func (k *keyring) inventory() (string, error) {
+	out := []publicKey{}
+	for _, id := range k.ring.Load().All() {
+		out = append(out, publicKey{id.Fingerprint(), id.Kind(), id.State(), id.Created().UTC(), k.names[id]})
+	}
+	text, err := json.MarshalIndent(out, "", "  ")
+	return string(text) + "\n", err
+}
+
+// published reads the ConfigMap, and makes it if there is none.
+func (k *keyring) published(ctx context.Context) (*corev1.ConfigMap, error) {
+	m := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: k.cfg.Namespace, Name: PublicKeys}}
+	err := k.api.Get(ctx, client.ObjectKeyFromObject(m), m)
+	if apierrors.IsNotFound(err) {
+		err = k.api.Create(ctx, m, client.FieldOwner(fieldOwner))
+	}
+	return m, publishing(err)
+}
+
 // publish brings the ConfigMap up to date with the ring.
-func (k *keyring) publish(ctx context.Context) error {
+func (k *keyring) publish(ctx context.Context, m *corev1.ConfigMap) error {
 	want := public(k.ring.Load())
-	m := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: k.cfg.Namespace, Name: PublicKeys}, Data: want}
-	err := k.api.Create(ctx, m, client.FieldOwner(fieldOwner))
-	if err == nil || !apierrors.IsAlreadyExists(err) {
+	ring, err := k.inventory()
+	if err != nil {
 		return publishing(err)
 	}
-	if err := k.api.Get(ctx, client.ObjectKeyFromObject(m), m); err != nil {
-		return publishing(err)
-	}
-	if maps.Equal(m.Data, want) {
+	if want[PublicRing] = ring; maps.Equal(m.Data, want) {
 		return nil
 	}
 	m.Data = want

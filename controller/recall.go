@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 
 	"fuin.dev/controller/api/bitnami"
 	corev1 "k8s.io/api/core/v1"
@@ -24,7 +25,7 @@ func (p prelude) WaitForSync(ctx context.Context) error { return p(ctx) }
 // as their status says: a restart then reads and opens none of them. What goes
 // wrong here costs a read of each object later, and nothing else.
 func (o *opener) recall(ctx context.Context) error {
-	if err := o.awaitCaches(ctx); err != nil {
+	if err := errors.Join(o.keyring.kept.wait(ctx), o.awaitCaches(ctx)); err != nil {
 		return err
 	}
 	namespaces := o.cfg.Namespaces

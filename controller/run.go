@@ -16,6 +16,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
@@ -31,7 +32,8 @@ import (
 )
 
 // Run opens SealedSecrets until ctx ends. It makes the cluster's keys if there
-// are none. It may be called once in a process: metrics are global.
+// are none. Of several replicas one leads, and does all that is written; all
+// serve. It may be called once in a process: metrics are global.
 func Run(ctx context.Context, cfg Config) error {
 	cfg = cfg.withDefaults()
 	if cfg.Rest == nil || cfg.Namespace == "" || cfg.Render == nil {
@@ -53,10 +55,10 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	defer stop()
-	ring := &keyring{api: api, cfg: cfg, log: cfg.Log, malformed: func(s *corev1.Secret, err error) {
+	ring := newKeyring(api, cfg, func(s *corev1.Secret, err error) {
 		events.Event(s, corev1.EventTypeWarning, "MalformedKey", err.Error())
-	}}
-	if err := untilReached(ctx, cfg.Log, ring.start); err != nil {
+	})
+	if err := untilReached(ctx, cfg.Log, ring.load); err != nil {
 		return err
 	}
 	return manage(ctx, cfg, scheme, api, events, ring)
@@ -104,7 +106,10 @@ func manage(ctx context.Context, cfg Config, scheme *runtime.Scheme, api client.
 		Metrics: metricsserver.Options{BindAddress: cfg.ListenMetrics, ExtraHandlers: map[string]http.Handler{
 			"/healthz": http.HandlerFunc(server.Healthz), // for probes: other clients cannot take its place
 		}},
-		HealthProbeBindAddress: "0", LeaderElection: false,
+		HealthProbeBindAddress: "0",
+		LeaderElection:         !cfg.OneReplica, LeaderElectionID: leaseName, LeaderElectionNamespace: cfg.Namespace,
+		LeaderElectionReleaseOnCancel: true, // or the next one would wait for the lease to end
+		LeaseDuration:                 new(leaseFor), RenewDeadline: new(leaseFor * 2 / 3), RetryPeriod: new(leaseFor / 6),
 	})
 	if err != nil {
 		return err
@@ -124,11 +129,18 @@ func manage(ctx context.Context, cfg Config, scheme *runtime.Scheme, api client.
 	if err := mgr.Add(newServer(cfg, o, ctrlmetrics.Registry)); err != nil {
 		return err
 	}
-	if err := ring.publish(ctx); err != nil {
-		cfg.Log.Error("will try again when a key changes", "error", err)
-	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go ring.renewOn(ctx, cfg.RenewNow)
 	return mgr.Start(ctx)
 }
+
+// The leader's lease. A replica that dies without a word is succeeded when it
+// ends.
+const (
+	leaseName = "fuin-controller"
+	leaseFor  = 9 * time.Second
+)
 
 func cacheOptions(cfg Config) (cache.Options, error) {
 	selector, err := labels.Parse(cfg.LabelSelector)
@@ -146,6 +158,10 @@ func cacheOptions(cfg Config) (cache.Options, error) {
 	}
 	return cache.Options{ByObject: map[client.Object]cache.ByObject{
 		&corev1.Secret{}: secrets, &bitnami.SealedSecret{}: sealed,
+		&corev1.ConfigMap{}: {
+			Namespaces: map[string]cache.Config{cfg.Namespace: {}},
+			Field:      fields.OneTermEqualSelector("metadata.name", PublicKeys),
+		},
 	}}, nil
 }
 
@@ -153,7 +169,7 @@ func cacheOptions(cfg Config) (cache.Options, error) {
 // the processors, and no templates are run for whoever reaches the port.
 func newServer(cfg Config, o *opener, registry prometheus.Registerer) *server.Server {
 	return server.New(server.Config{
-		Addr: cfg.Listen, Registry: registry, Log: cfg.Log,
+		Addr: cfg.Listen, Registry: registry, Log: cfg.Log, Ready: o.keyring.ready.wait,
 		Public: func() (certificate, recipients string) {
 			keys := public(o.keyring.ring.Load())
 			return keys[PublicCertificate], keys[PublicRecipients]

@@ -7,16 +7,13 @@ import (
 
 	"fuin.dev/controller/api/bitnami"
 	"fuin.dev/controller/fair"
-	"fuin.dev/keys"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
@@ -79,46 +76,6 @@ func (o *opener) queueAll(ctx context.Context) error {
 		o.later(client.ObjectKeyFromObject(&list.Items[i]))
 	}
 	return nil
-}
-
-// watch loads the ring again when a key Secret changes.
-func (k *keyring) watch(mgr manager.Manager, changed func(context.Context) error) error {
-	one := reconcile.Request{NamespacedName: types.NamespacedName{Namespace: k.cfg.Namespace, Name: "keys"}}
-	toOne := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
-		return []reconcile.Request{one}
-	})
-	return builder.ControllerManagedBy(mgr).Named("keys").
-		WatchesMetadata(&corev1.Secret{}, toOne, builder.WithPredicates(predicate.NewPredicateFuncs(k.mayBeKey))).
-		WithOptions(controller.Options{RateLimiter: newBackoff(), SkipNameValidation: new(true)}).
-		Complete(reconcile.Func(func(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
-			return reconcile.Result{}, k.reload(ctx, changed)
-		}))
-}
-
-func (k *keyring) mayBeKey(s client.Object) bool {
-	labels := s.GetLabels()
-	_, rsa := labels[keys.LabelRSA]
-	_, age := labels[keys.LabelAge]
-	return s.GetNamespace() == k.cfg.Namespace && (rsa || age || s.GetName() == k.cfg.KeyPrefix || k.known(s.GetName()))
-}
-
-// reload reads the ring and has every SealedSecret looked at if it is another.
-// What fails is done at the next try: told is only then the new ring's digest.
-func (k *keyring) reload(ctx context.Context, queueAll func(context.Context) error) error {
-	if err := k.load(ctx); err != nil {
-		return err
-	}
-	if err := k.ensure(ctx); err != nil {
-		return err
-	}
-	if ring := k.ring.Load(); ring.Digest() != k.told {
-		k.log.Info("the ring changed", "keys", len(ring.All()))
-		if err := queueAll(ctx); err != nil {
-			return err
-		}
-		k.told = ring.Digest()
-	}
-	return k.publish(ctx)
 }
 
 // Backoff of objects that failed for a reason that may pass by itself.

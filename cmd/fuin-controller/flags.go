@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"fuin.dev/controller"
 	"github.com/spf13/pflag"
@@ -23,12 +24,16 @@ type options struct {
 	logLevel   string
 	logFormat  string
 	keyOrder   string
+	renew      time.Duration
+	cutoff     string
+	keyLabels  map[string]string
+	keyNotes   map[string]string
+	elect      bool
 	namespaces []string
 	more       []string
 	all        bool
 	legacy     bool
 	version    bool
-	unheeded   []string // flags that were given, and do nothing yet
 }
 
 func parse(args []string) (*options, error) {
@@ -47,6 +52,11 @@ func parse(args []string) (*options, error) {
 	f.IntVar(&o.cfg.KeyBits, "key-size", 4096, "bits of new RSA keys")
 	f.DurationVar(&o.cfg.KeyTTL, "key-ttl", 0, "validity of new certificates; default: ten years")
 	f.StringVar(&o.cfg.KeyCN, "my-cn", "", "common name in new certificates")
+	f.DurationVar(&o.renew, "key-renew-period", 720*time.Hour, "age at which the RSA key is renewed; 0: never")
+	f.StringVar(&o.cutoff, "key-cutoff-time", "", "renew an RSA key made before this time, as Mon, 02 Jan 2006 15:04:05 -0700")
+	f.StringToStringVar(&o.keyLabels, "privatekey-labels", nil, "labels of the Secrets of new keys: KEY=VALUE,...")
+	f.StringToStringVar(&o.keyNotes, "privatekey-annotations", nil, "annotations of the Secrets of new keys: KEY=VALUE,...")
+	f.BoolVar(&o.elect, "leader-elect", true, "elect one of several replicas to write; false: there is only one")
 	f.StringVar(&o.keyOrder, "key-order-priority", "CertNotBefore", "what dates an RSA key: CertNotBefore or SecretCreationTimestamp")
 	f.BoolVar(&o.legacy, "accept-deprecated-v1-data", true, "open the V1 format, too")
 	f.StringVar(&o.logLevel, "log-level", "INFO", "DEBUG, INFO, WARN or ERROR")
@@ -54,24 +64,14 @@ func parse(args []string) (*options, error) {
 	f.BoolVar(&o.all, "all-namespaces", true, "false: watch only the controller's own namespace")
 	f.StringSliceVar(&o.more, "additional-namespaces", nil, "namespaces to watch beside the controller's own")
 	f.BoolVar(&o.version, "version", false, "print the version and end")
+	f.DurationVar(&o.renew, "rotate-period", 720*time.Hour, "")
+	_ = f.MarkHidden("rotate-period") // the older name of key-renew-period
 	accept(f)
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
-	if err := fromEnvironment(f); err != nil {
-		return o, err
-	}
-	for _, name := range unheeded {
-		if f.Changed(name) {
-			o.unheeded = append(o.unheeded, "--"+name)
-		}
-	}
-	return o, nil
+	return o, fromEnvironment(f)
 }
-
-// unheeded are flags of Sealed Secrets that ask for something that does not
-// happen here. Whoever sets one is told.
-var unheeded = []string{"key-renew-period", "rotate-period", "key-cutoff-time", "privatekey-annotations", "privatekey-labels"}
 
 // accept takes the flags of Sealed Secrets that say nothing here: there is no
 // client throttle, nothing gives up, and status and Secrets are always kept.
@@ -80,10 +80,10 @@ func accept(f *pflag.FlagSet) {
 		f.Bool(name, true, "")
 		_ = f.MarkHidden(name)
 	}
-	for _, name := range append([]string{
+	for _, name := range []string{
 		"max-unseal-retries", "rate-limit", "rate-limit-burst", "kubeclient-qps", "kubeclient-burst",
 		"read-timeout", "write-timeout",
-	}, unheeded...) {
+	} {
 		f.String(name, "", "")
 		_ = f.MarkHidden(name)
 	}
@@ -113,9 +113,6 @@ func (o *options) config() (controller.Config, error) {
 	if cfg.Rest, err = restConfig(o.kubeconfig); err != nil {
 		return cfg, fmt.Errorf("%w: run it in a pod, or give --kubeconfig FILE", err)
 	}
-	if len(o.unheeded) > 0 {
-		cfg.Log.Warn("passing over flags of Sealed Secrets that do nothing here", "flags", o.unheeded)
-	}
 	cfg.Namespaces = o.namespaces
 	if !o.all || len(o.more) > 0 {
 		cfg.Namespaces = append(append(cfg.Namespaces, cfg.Namespace), o.more...)
@@ -127,9 +124,28 @@ func (o *options) config() (controller.Config, error) {
 	default:
 		return cfg, fmt.Errorf("--key-order-priority %q: use CertNotBefore or SecretCreationTimestamp", o.keyOrder)
 	}
+	if err := o.renewal(&cfg); err != nil {
+		return cfg, err
+	}
 	cfg.RejectLegacy = !o.legacy
+	cfg.OneReplica = !o.elect
 	cfg.Version = version()
 	return cfg, nil
+}
+
+// renewal is what the flags say of new keys.
+func (o *options) renewal(cfg *controller.Config) (err error) {
+	cfg.KeyLabels, cfg.KeyAnnotations = o.keyLabels, o.keyNotes
+	if cfg.RenewPeriod = o.renew; o.renew <= 0 {
+		cfg.RenewPeriod = -1
+	}
+	if o.cutoff == "" {
+		return nil
+	}
+	if cfg.KeyCutoff, err = time.Parse(time.RFC1123Z, o.cutoff); err != nil {
+		return fmt.Errorf("--key-cutoff-time %q: write it as %s", o.cutoff, time.RFC1123Z)
+	}
+	return nil
 }
 
 func restConfig(kubeconfig string) (*rest.Config, error) {

@@ -45,6 +45,7 @@ func run(ctx context.Context, args []string) error {
 	defer pool.Close()
 	checkSandbox(ctx, pool, cfg.Log)
 	cfg.Render = pool.Render
+	cfg.RenewNow = renewSignals(ctx)
 	if err := controller.Run(ctx, cfg); err != nil && ctx.Err() == nil {
 		return err
 	}

@@ -37,8 +37,9 @@ type Config struct {
 	Addr     string                                  // to listen on
 	Public   func() (certificate, recipients string) // what seals now, as text
 	Opener   Opener
-	Sealing  func() []*keys.Recipient                // what seals now
-	Registry prometheus.Registerer                   // for the request metrics
+	Sealing  func() []*keys.Recipient    // what seals now
+	Ready    func(context.Context) error // waits until there are keys to serve
+	Registry prometheus.Registerer       // for the request metrics
 	Log      *slog.Logger
 }
 
@@ -62,6 +63,9 @@ func (s *Server) NeedLeaderElection() bool { return false }
 
 // Start serves until ctx ends.
 func (s *Server) Start(ctx context.Context) error {
+	if s.cfg.Ready(ctx) != nil {
+		return nil // it ended before
+	}
 	listener, err := net.Listen("tcp", s.cfg.Addr)
 	if err != nil {
 		return err
