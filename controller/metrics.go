@@ -20,10 +20,25 @@ const upstream = "sealed_secrets_controller"
 type metrics struct {
 	requests   prometheus.Counter
 	errors     *prometheus.CounterVec
-	conditions *prometheus.GaugeVec
 	operations *prometheus.CounterVec
-	instances  sync.Map // types.NamespacedName → the instance label last shown
+	shown      sync.Map // types.NamespacedName → shown
 }
+
+// shown is what the metrics tell of one SealedSecret.
+type shown struct {
+	instance   string
+	conditions [len(conditionTypes)]corev1.ConditionStatus
+	keys       []string
+}
+
+var conditionTypes = [...]string{bitnami.Synced, bitnami.Ready, bitnami.Stalled}
+
+var (
+	conditionInfo = prometheus.NewDesc(upstream+"_condition_info", "Conditions of SealedSecrets: -1 false, 0 unknown, 1 true.",
+		[]string{"namespace", "name", "condition", "ss_app_kubernetes_io_instance"}, nil)
+	objectsByKey = prometheus.NewDesc("fuin_sealed_secrets", "SealedSecrets of which a key opened values, by its fingerprint.",
+		[]string{"key"}, nil)
+)
 
 func newMetrics(registry prometheus.Registerer, version string) *metrics {
 	m := &metrics{
@@ -33,9 +48,6 @@ func newMetrics(registry prometheus.Registerer, version string) *metrics {
 		errors: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: upstream, Name: "unseal_errors_total", Help: "SealedSecrets that were not served, by reason.",
 		}, []string{"reason", "namespace"}),
-		conditions: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Namespace: upstream, Name: "condition_info", Help: "Conditions of SealedSecrets: -1 false, 0 unknown, 1 true.",
-		}, []string{"namespace", "name", "condition", "ss_app_kubernetes_io_instance"}),
 		operations: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "fuin", Name: "private_key_operations_total", Help: "Operations with a private key, by its kind.",
 		}, []string{"kind"}),
@@ -48,31 +60,54 @@ func newMetrics(registry prometheus.Registerer, version string) *metrics {
 		ConstLabels: prometheus.Labels{"revision": version},
 	})
 	info.Set(1)
-	registry.MustRegister(m.requests, m.errors, m.conditions, m.operations, info)
+	registry.MustRegister(m.requests, m.errors, m.operations, info, m)
 	return m
+}
+
+// observe shows what a SealedSecret's status says. It must be the controller's
+// own word.
+func (m *metrics) observe(ss *bitnami.SealedSecret) {
+	s := shown{instance: ss.Labels[labelInstance]}
+	for i, kind := range conditionTypes {
+		if c := conditionOf(ss.Status.Conditions, kind); c != nil {
+			s.conditions[i] = c.Status
+		}
+	}
+	if r := ss.Status.Fuin; r != nil && isTrue(ss.Status.Conditions, bitnami.Ready) {
+		s.keys = r.Keys
+	}
+	m.shown.Store(types.NamespacedName{Namespace: ss.Namespace, Name: ss.Name}, s)
+}
+
+// forget removes a SealedSecret that is gone.
+func (m *metrics) forget(name types.NamespacedName) { m.shown.Delete(name) }
+
+// Describe tells the registry what Collect makes.
+func (m *metrics) Describe(out chan<- *prometheus.Desc) {
+	out <- conditionInfo
+	out <- objectsByKey
 }
 
 var gauge = map[corev1.ConditionStatus]float64{corev1.ConditionFalse: -1, corev1.ConditionUnknown: 0, corev1.ConditionTrue: 1}
 
-// observe shows the conditions of one SealedSecret.
-func (m *metrics) observe(ss *bitnami.SealedSecret) {
-	name := types.NamespacedName{Namespace: ss.Namespace, Name: ss.Name}
-	instance := ss.Labels[labelInstance]
-	if before, ok := m.instances.Swap(name, instance); ok && before != instance {
-		m.drop(name)
+// Collect makes the samples of all SealedSecrets when they are asked for: kept,
+// three for each of ten thousand would take more memory than all else.
+func (m *metrics) Collect(out chan<- prometheus.Metric) {
+	objects := map[string]int{}
+	m.shown.Range(func(key, value any) bool {
+		name, s := key.(types.NamespacedName), value.(shown)
+		for i, status := range s.conditions {
+			if status != "" {
+				out <- prometheus.MustNewConstMetric(conditionInfo, prometheus.GaugeValue, gauge[status],
+					name.Namespace, name.Name, conditionTypes[i], s.instance)
+			}
+		}
+		for _, fingerprint := range s.keys {
+			objects[fingerprint]++
+		}
+		return true
+	})
+	for fingerprint, n := range objects {
+		out <- prometheus.MustNewConstMetric(objectsByKey, prometheus.GaugeValue, float64(n), fingerprint)
 	}
-	for _, c := range ss.Status.Conditions {
-		m.conditions.WithLabelValues(ss.Namespace, ss.Name, c.Type, instance).Set(gauge[c.Status])
-	}
-}
-
-// forget removes a SealedSecret that is gone.
-func (m *metrics) forget(name types.NamespacedName) {
-	if _, shown := m.instances.LoadAndDelete(name); shown {
-		m.drop(name)
-	}
-}
-
-func (m *metrics) drop(name types.NamespacedName) {
-	m.conditions.DeletePartialMatch(prometheus.Labels{"namespace": name.Namespace, "name": name.Name})
 }

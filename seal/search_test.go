@@ -47,14 +47,14 @@ func objectOf(t *testing.T, ids []*keys.Identity, with ...int) seal.Object {
 
 // turns opens an object in as many turns as it takes, each with the trials
 // given, and counts the operations of all.
-func turns(t *testing.T, ids []*keys.Identity, ob seal.Object, trials int) (opened seal.Opened, err error, count, operations int) {
+func turns(t *testing.T, ids []*keys.Identity, ob seal.Object, trials int) (opened seal.Opened, count, operations int, err error) {
 	t.Helper()
 	search := &seal.Search{}
 	o := seal.Opener{Identities: ids, Search: search, Try: func(*keys.Identity) error { operations++; return nil }}
 	for count = 1; count < 1000; count++ {
 		search.Trials = trials
 		if opened, err = o.Object(t.Context(), ob); !errors.Is(err, seal.ErrUndecided) {
-			return opened, err, count, operations
+			return opened, count, operations, err
 		}
 	}
 	t.Fatal("the search never ends")
@@ -66,7 +66,7 @@ func turns(t *testing.T, ids []*keys.Identity, ob seal.Object, trials int) (open
 func TestSearchGoesOnAtTheNextKey(t *testing.T) {
 	ids := ringOf(t, 50)
 	ob := objectOf(t, ids, 49, 0, 25, 25, 49, 10)
-	opened, err, count, operations := turns(t, ids, ob, 64)
+	opened, count, operations, err := turns(t, ids, ob, 64)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func TestSearchGoesOnAtTheNextKey(t *testing.T) {
 func TestSearchForgivesWhatOpens(t *testing.T) {
 	ids := ringOf(t, 3)
 	ob := objectOf(t, ids, slices.Repeat([]int{2}, 200)...)
-	_, err, count, operations := turns(t, ids, ob, 3)
+	_, count, operations, err := turns(t, ids, ob, 3)
 	if err != nil || count != 1 || operations != 202 {
 		t.Errorf("%d turns, %d operations, %v; want 1, 202", count, operations, err)
 	}
@@ -102,7 +102,7 @@ func TestSearchGivesUpOnJunk(t *testing.T) {
 	ids := ringOf(t, 50)
 	strangers := ringOf(t, 1)
 	ob := objectOf(t, strangers, slices.Repeat([]int{0}, 1500)...)
-	_, err, count, operations := turns(t, ids, ob, 64)
+	_, count, operations, err := turns(t, ids, ob, 64)
 	var failed *seal.ObjectError
 	if !errors.As(err, &failed) || len(failed.Keys) != 1500 {
 		t.Fatalf("got %v", err)
@@ -121,7 +121,7 @@ func TestSearchNamesWhatFails(t *testing.T) {
 	ob := objectOf(t, ids, 0, 0, 0)
 	other := objectOf(t, ringOf(t, 1), 0, 0)
 	ob.Values["k001"] = other.Values["k001"]
-	_, err, _, _ := turns(t, ids, ob, 64)
+	_, _, _, err := turns(t, ids, ob, 64)
 	var failed *seal.ObjectError
 	if !errors.As(err, &failed) || len(failed.Keys) != 1 || failed.Keys[0].Key != "k001" {
 		t.Errorf("got %v", err)
