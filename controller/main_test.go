@@ -39,14 +39,14 @@ func TestMain(m *testing.M) {
 	kubetest.Main(m)
 }
 
-// build makes the controller and its sandbox, side by side as in an image. The
-// sandbox never looks for races: that takes more memory than it may have.
+// build makes the controller and its sandbox, side by side as in an image, and
+// the CLI. The sandbox never looks for races: that takes more memory than it may have.
 func build(dir string) error {
 	args := []string{"build", "-o", dir}
 	if raceEnabled {
 		args = append(args, "-race")
 	}
-	for _, program := range [][]string{append(args, "fuin.dev/cmd/fuin-controller"), {"build", "-o", dir, "fuin.dev/cmd/fuin-render"}} {
+	for _, program := range [][]string{append(args, "fuin.dev/cmd/fuin-controller"), {"build", "-o", dir, "fuin.dev/cmd/fuin-render", "fuin.dev/cmd/fuin"}} {
 		if out, err := exec.Command("go", program...).CombinedOutput(); err != nil {
 			return fmt.Errorf("%w: %s", err, out)
 		}
