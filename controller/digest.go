@@ -7,8 +7,10 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"unique"
 
 	"fuin.dev/controller/api/bitnami"
+	"fuin.dev/keys"
 	"fuin.dev/seal"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -36,24 +38,29 @@ func specDigest(ss *bitnami.SealedSecret) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// slim is the cache's transform: of SealedSecrets it keeps the digest and drops
-// the values, of Secrets it keeps what tells whether one changed and whose
-// it is. Values are read from the API server when they are needed.
+// slim is the cache's transform: of SealedSecrets it keeps digests of what
+// counts, of Secrets what tells whether one changed and may be a key. The rest
+// is read from the API server when it is needed.
 func slim(obj any) (any, error) {
 	switch o := obj.(type) {
 	case *bitnami.SealedSecret:
-		digest := specDigest(o)
-		o.Spec = bitnami.SealedSecretSpec{Digest: digest, Invalid: o.Spec.Invalid, Template: bitnami.Template{
-			Metadata: o.Spec.Template.Metadata, Type: o.Spec.Template.Type, Immutable: o.Spec.Template.Immutable,
-		}}
-		o.ManagedFields = nil
-		o.Annotations = only(o.Annotations, append(openingAnnotations, seal.AnnotationKey)...)
-		o.Labels = only(o.Labels, labelInstance)
+		return &bitnami.SealedSecret{
+			TypeMeta: o.TypeMeta, ObjectMeta: slimMeta(o.ObjectMeta),
+			Spec:   bitnami.SealedSecretSpec{Digest: specDigest(o)},
+			Status: bitnami.SealedSecretStatus{Digest: statusDigest(o.Status)},
+		}, nil
 	case *metav1.PartialObjectMetadata:
-		o.ManagedFields = nil
-		o.Annotations = only(o.Annotations, annotationManaged, annotationPatch)
+		return &metav1.PartialObjectMetadata{TypeMeta: o.TypeMeta, ObjectMeta: slimMeta(o.ObjectMeta, keys.LabelRSA, keys.LabelAge)}, nil
 	}
 	return obj, nil
+}
+
+// slimMeta names an object and its version. Of the labels it keeps those given.
+func slimMeta(m metav1.ObjectMeta, labels ...string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{
+		Namespace: unique.Make(m.Namespace).Value(), Name: m.Name, UID: m.UID, ResourceVersion: m.ResourceVersion,
+		Generation: m.Generation, DeletionTimestamp: m.DeletionTimestamp, Labels: only(m.Labels, labels...),
+	}
 }
 
 func only(m map[string]string, names ...string) map[string]string {

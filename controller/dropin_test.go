@@ -134,7 +134,7 @@ func (i *installation) seesAll(p *process) {
 	i.t.Helper()
 	i.eventually("all SealedSecrets are seen", func() bool {
 		shown := p.get("http://" + p.metrics + "/metrics")
-		return strings.Count(shown, `condition="Ready"`) == len(i.open)+len(i.shut)
+		return strings.Count(shown, `condition="Synced"`) == len(i.open)+len(i.shut)
 	})
 }
 

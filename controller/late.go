@@ -57,42 +57,63 @@ func (o *opener) later(name types.NamespacedName) {
 type unreported struct {
 	uid    types.UID
 	spec   string
+	said   bool // it says something new
 	status bitnami.SealedSecretStatus
 	out    outcome
 	sight  sight
 }
 
+// maxUnreported bounds the statuses that wait: each takes a kilobyte.
+const maxUnreported = 2000
+
 // mayWait reports whether the status can be written later: the Secret is made,
 // others wait for theirs, and nothing but the record would be lost with this
 // process. Without the record a random value would be made anew.
 func (o pass) mayWait(out outcome) bool {
-	return out.failure == nil && out.wrote && !out.random && o.queue.Len() > 0
+	return out.failure == nil && out.wrote && !out.random && o.waiting.Load() < maxUnreported && o.queue.Len() > 0
 }
 
 func (o pass) reportLater(ss *bitnami.SealedSecret, out outcome) {
 	name := client.ObjectKeyFromObject(ss)
-	u := unreported{uid: ss.UID, spec: specDigest(ss), status: o.statusOf(ss, out), sight: o.sight(ss, out.secret)}
+	u := unreported{uid: ss.UID, spec: specDigest(ss), status: o.statusOf(ss, out)}
+	u.said = !sameWords(ss.Status.Conditions, u.status.Conditions)
+	ss.Status = u.status
+	u.sight = o.sight(ss, out.secret)
 	out.secret = nil // its values are not kept
 	u.out = out
-	o.unreported.Store(name, u)
+	o.keepUnreported(name, u)
 	o.later(name)
+}
+
+func (o *opener) keepUnreported(name types.NamespacedName, u unreported) {
+	if _, had := o.unreported.Swap(name, u); !had {
+		o.waiting.Add(1)
+	}
+}
+
+func (o *opener) takeUnreported(name types.NamespacedName) (u unreported, ok bool) {
+	v, ok := o.unreported.LoadAndDelete(name)
+	if !ok {
+		return u, false
+	}
+	o.waiting.Add(-1)
+	return v.(unreported), true
 }
 
 // reportNow writes the status that an earlier turn left, if it still is of
 // what stands there.
 func (o pass) reportNow(ctx context.Context, ss *bitnami.SealedSecret) (done bool, res reconcile.Result, err error) {
 	name := client.ObjectKeyFromObject(ss)
-	v, ok := o.unreported.LoadAndDelete(name)
+	u, ok := o.takeUnreported(name)
 	if !ok {
 		return false, res, nil
 	}
-	u := v.(unreported)
 	if u.uid != ss.UID || u.spec != specDigest(ss) {
 		return false, res, nil
 	}
-	if res, err = o.deliver(ctx, ss, u.out, u.status); err != nil || res.RequeueAfter > 0 {
+	if res, err = o.deliver(ctx, ss, u.out, u.status, u.said); err != nil || res.RequeueAfter > 0 {
 		if !errors.Is(err, context.Canceled) {
-			o.unreported.Store(name, u)
+			o.keepUnreported(name, u)
 		}
 		return true, res, err
 	}

@@ -1,7 +1,9 @@
 package controller
 
 import (
+	"strings"
 	"sync"
+	"unique"
 
 	"fuin.dev/controller/api/bitnami"
 	"fuin.dev/keys"
@@ -27,8 +29,8 @@ type metrics struct {
 // shown is what the metrics tell of one SealedSecret.
 type shown struct {
 	instance   string
-	conditions [len(conditionTypes)]corev1.ConditionStatus
-	keys       []string
+	conditions [len(conditionTypes)]int8
+	keys       string // one behind the other
 }
 
 var conditionTypes = [...]string{bitnami.Synced, bitnami.Ready, bitnami.Stalled}
@@ -67,14 +69,14 @@ func newMetrics(registry prometheus.Registerer, version string) *metrics {
 // observe shows what a SealedSecret's status says. It must be the controller's
 // own word.
 func (m *metrics) observe(ss *bitnami.SealedSecret) {
-	s := shown{instance: ss.Labels[labelInstance]}
+	s := shown{instance: unique.Make(ss.Labels[labelInstance]).Value()}
 	for i, kind := range conditionTypes {
 		if c := conditionOf(ss.Status.Conditions, kind); c != nil {
-			s.conditions[i] = c.Status
+			s.conditions[i] = gauge[c.Status]
 		}
 	}
-	if r := ss.Status.Fuin; r != nil && isTrue(ss.Status.Conditions, bitnami.Ready) {
-		s.keys = r.Keys
+	if r := ss.Status.Fuin; r != nil && s.isWell() {
+		s.keys = unique.Make(strings.Join(r.Keys, " ")).Value()
 	}
 	m.shown.Store(types.NamespacedName{Namespace: ss.Namespace, Name: ss.Name}, s)
 }
@@ -88,21 +90,25 @@ func (m *metrics) Describe(out chan<- *prometheus.Desc) {
 	out <- objectsByKey
 }
 
-var gauge = map[corev1.ConditionStatus]float64{corev1.ConditionFalse: -1, corev1.ConditionUnknown: 0, corev1.ConditionTrue: 1}
+func (s shown) isWell() bool { return s.conditions[1] == 1 } // Ready
+
+var gauge = map[corev1.ConditionStatus]int8{corev1.ConditionFalse: -1, corev1.ConditionUnknown: 0, corev1.ConditionTrue: 1}
 
 // Collect makes the samples of all SealedSecrets when they are asked for: kept,
-// three for each of ten thousand would take more memory than all else.
+// those of ten thousand would take more memory than all else. Objects that are
+// well have Sealed Secrets' one, others all three.
 func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	objects := map[string]int{}
 	m.shown.Range(func(key, value any) bool {
 		name, s := key.(types.NamespacedName), value.(shown)
-		for i, status := range s.conditions {
-			if status != "" {
-				out <- prometheus.MustNewConstMetric(conditionInfo, prometheus.GaugeValue, gauge[status],
-					name.Namespace, name.Name, conditionTypes[i], s.instance)
+		for i, value := range s.conditions {
+			if i > 0 && s.isWell() {
+				break // Ready and Stalled say nothing more
 			}
+			out <- prometheus.MustNewConstMetric(conditionInfo, prometheus.GaugeValue, float64(value),
+				name.Namespace, name.Name, conditionTypes[i], s.instance)
 		}
-		for _, fingerprint := range s.keys {
+		for fingerprint := range strings.FieldsSeq(s.keys) {
 			objects[fingerprint]++
 		}
 		return true

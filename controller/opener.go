@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"unique"
 
 	"fuin.dev/controller/api/bitnami"
 	"fuin.dev/keys"
@@ -16,7 +18,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/record"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
@@ -24,27 +25,27 @@ import (
 // opener makes the Secret of each SealedSecret. It is the only writer of
 // opened Secrets.
 type opener struct {
-	cache     client.Reader   // slim SealedSecrets and the metadata of Secrets
-	informers cache.Informers // of that cache
-	api       client.Client   // straight to the API server
-	keyring   *keyring
-	operator  operator
-	render    seal.Renderer
-	events    record.EventRecorder
-	quota     quota // of events
-	metrics   *metrics
-	log       *slog.Logger
-	cfg       Config
-	queue     queue         // made before the first Reconcile
-	queued    chan struct{} // closed when it is
-	retries   backoff       // of writes that met another writer
-	pruned    sync.Once
+	cache    client.Reader // slim SealedSecrets and the metadata of Secrets
+	api      client.Client // straight to the API server
+	keyring  *keyring
+	operator operator
+	render   seal.Renderer
+	events   record.EventRecorder
+	quota    quota // of events
+	metrics  *metrics
+	log      *slog.Logger
+	cfg      Config
+	queue    queue         // made before the first Reconcile
+	queued   chan struct{} // closed when it is
+	retries  backoff       // of writes that met another writer
+	pruned   sync.Once
 
 	// What is known of each SealedSecret, by types.NamespacedName.
-	seen       sync.Map // sight: as it was last found at rest
-	done       sync.Map // memo: what was made, where no status tells
-	searches   sync.Map // *search: an opening that goes on later
-	unreported sync.Map // unreported: a status that is written later
+	seen       sync.Map     // sight: as it was last found at rest
+	done       sync.Map     // memo: what was made, where no status tells
+	searches   sync.Map     // *search: an opening that goes on later
+	unreported sync.Map     // unreported: a status that is written later
+	waiting    atomic.Int64 // how many those are
 }
 
 // pass is one look at one SealedSecret, with the ring as it was at its start:
@@ -59,18 +60,21 @@ func (o *opener) Reconcile(ctx context.Context, req reconcile.Request) (reconcil
 	return pass{o, o.keyring.ring.Load()}.reconcile(ctx, req)
 }
 
-// reconcile is all that is done. What rests already costs no call, or one read
-// after a restart.
+// reconcile is all that is done. What rests already costs no call.
 func (o pass) reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
-	ss, err := o.load(ctx, req.NamespacedName)
-	if err != nil || ss == nil {
+	cached, err := o.load(ctx, req.NamespacedName)
+	if err != nil || cached == nil {
 		return reconcile.Result{}, err
 	}
-	if done, res, err := o.reportNow(ctx, ss); done {
+	if done, res, err := o.reportNow(ctx, cached); done {
 		return res, err
 	}
-	if o.rests(ctx, ss) {
+	if o.rests(ctx, cached) {
 		return reconcile.Result{}, nil
+	}
+	ss, err := o.body(ctx, cached)
+	if err != nil {
+		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	secret, err := o.secretOf(ctx, ss)
 	if err != nil {
@@ -79,14 +83,7 @@ func (o pass) reconcile(ctx context.Context, req reconcile.Request) (reconcile.R
 	if o.settled(ss, secret) {
 		return o.confirm(ctx, ss, secret)
 	}
-	full, err := o.body(ctx, ss)
-	if err != nil {
-		return reconcile.Result{}, client.IgnoreNotFound(err)
-	}
-	if o.settled(full, secret) { // the cache had not seen our last status yet
-		return o.confirm(ctx, full, secret)
-	}
-	return o.conclude(ctx, full, o.process(ctx, full, secret))
+	return o.conclude(ctx, ss, o.process(ctx, ss, secret))
 }
 
 // conclude reports an outcome, now or later, or lets the opening go on later.
@@ -107,16 +104,17 @@ func (o pass) load(ctx context.Context, name types.NamespacedName) (*bitnami.Sea
 	var ss bitnami.SealedSecret
 	err := o.cache.Get(ctx, name, &ss)
 	if apierrors.IsNotFound(err) || err == nil && ss.DeletionTimestamp != nil {
-		for _, known := range []*sync.Map{&o.seen, &o.done, &o.searches, &o.unreported} {
+		for _, known := range []*sync.Map{&o.seen, &o.done, &o.searches} {
 			known.Delete(name)
 		}
+		o.takeUnreported(name)
 		o.metrics.forget(name)
 		return nil, nil // garbage collection removes the Secret
 	}
 	return &ss, err
 }
 
-// body reads the SealedSecret with its values.
+// body reads the SealedSecret with its values and its status.
 func (o pass) body(ctx context.Context, ss *bitnami.SealedSecret) (*bitnami.SealedSecret, error) {
 	var full bitnami.SealedSecret
 	if err := o.api.Get(ctx, client.ObjectKeyFromObject(ss), &full); err != nil {
@@ -248,15 +246,21 @@ func fieldsOf(details *metav1.StatusDetails) (fields string) {
 type sight struct {
 	uid       types.UID
 	gen       int64
-	digest    string
-	status    string
-	keys      string
+	spec      string // digest
+	status    string // digest
+	opened    bool   // else it rests on the whole ring
+	keys      string // that opened it, one behind the other
+	worth     string // what they, or the ring, were worth
 	secretUID types.UID
 	secretRV  string
 }
 
 func (o pass) sight(ss *bitnami.SealedSecret, secret metav1.Object) sight {
-	s := sight{digest: specDigest(ss), keys: o.worthOf(ss)}
+	s := sight{spec: specDigest(ss)}
+	if r := ss.Status.Fuin; r != nil && isTrue(ss.Status.Conditions, bitnami.Ready) {
+		s.opened, s.keys = true, unique.Make(strings.Join(r.Keys, " ")).Value()
+	}
+	s.worth = o.worth(s)
 	s.refresh(ss)
 	if secret != nil {
 		s.secretUID, s.secretRV = secret.GetUID(), secret.GetResourceVersion()
@@ -269,36 +273,37 @@ func (s *sight) refresh(ss *bitnami.SealedSecret) {
 	s.uid, s.gen, s.status = ss.UID, ss.Generation, statusDigest(ss.Status)
 }
 
-// worthOf names what of the ring a status rests on: the keys that opened the
+// worth names what of the ring a sight rests on: the keys that opened the
 // object and what they are worth now, or all keys where none did.
-func (o pass) worthOf(ss *bitnami.SealedSecret) string {
-	if ss.Status.Fuin == nil || !isTrue(ss.Status.Conditions, bitnami.Ready) {
+func (o pass) worth(s sight) string {
+	if !s.opened {
 		return o.ring.Digest()
 	}
-	return o.worth(ss.Status.Fuin.Keys)
-}
-
-func (o pass) worth(fingerprints []string) (worth string) {
-	for _, fingerprint := range fingerprints {
-		worth += fingerprint + " " + string(o.stateOf(fingerprint)) + "\n"
+	worth := ""
+	for fingerprint := range strings.FieldsSeq(s.keys) {
+		worth += string(o.stateOf(fingerprint)) + " "
 	}
-	return worth
+	return unique.Make(worth).Value()
 }
 
-// rests compares the caches with what was last found at rest.
+// rests compares the caches, and the ring, with what was last found at rest.
 func (o pass) rests(ctx context.Context, ss *bitnami.SealedSecret) bool {
-	last, ok := o.seen.Load(client.ObjectKeyFromObject(ss))
+	v, ok := o.seen.Load(client.ObjectKeyFromObject(ss))
 	if !ok {
 		return false
 	}
+	last := v.(sight)
 	secret, err := o.cachedSecret(ctx, ss)
-	switch {
-	case err != nil:
+	if err != nil {
 		return false
-	case secret == nil:
-		return last == o.sight(ss, nil)
 	}
-	return last == o.sight(ss, secret)
+	now := last
+	now.refresh(ss)
+	now.spec, now.worth, now.secretUID, now.secretRV = specDigest(ss), o.worth(last), "", ""
+	if secret != nil {
+		now.secretUID, now.secretRV = secret.UID, secret.ResourceVersion
+	}
+	return last == now
 }
 
 // cachedSecret is the metadata of the Secret that the cache knows, nil if none.

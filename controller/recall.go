@@ -3,12 +3,13 @@ package controller
 import (
 	"context"
 	"errors"
+	"iter"
 
 	"fuin.dev/controller/api/bitnami"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -21,11 +22,11 @@ func (prelude) Start(context.Context, queue) error { return nil }
 // WaitForSync runs it.
 func (p prelude) WaitForSync(ctx context.Context) error { return p(ctx) }
 
-// recall goes through all Secrets once, page by page, and notes those that are
-// as their status says: a restart then reads and opens none of them. What goes
-// wrong here costs a read of each object later, and nothing else.
+// recall goes through all SealedSecrets and Secrets once, page by page and side
+// by side, and notes those that rest: a restart then reads and opens none of
+// them. What goes wrong here costs a read of each object later, and nothing else.
 func (o *opener) recall(ctx context.Context) error {
-	if err := errors.Join(o.keyring.kept.wait(ctx), o.awaitCaches(ctx)); err != nil {
+	if err := o.keyring.kept.wait(ctx); err != nil {
 		return err
 	}
 	namespaces := o.cfg.Namespaces
@@ -34,67 +35,110 @@ func (o *opener) recall(ctx context.Context) error {
 	}
 	p := pass{o, o.keyring.ring.Load()}
 	for _, namespace := range namespaces {
-		if err := o.pages(ctx, namespace, func(s *corev1.Secret) { p.recognize(ctx, s) }); err != nil && ctx.Err() == nil {
-			o.log.Warn("reading the Secrets at the start; each is read by itself", "error", apiMessage(err))
+		if err := p.recognizeAll(ctx, namespace); err != nil && ctx.Err() == nil {
+			o.log.Warn("going through the Secrets at the start; the rest is read one by one", "error", apiMessage(err))
 		}
 	}
 	return ctx.Err()
 }
 
-// awaitCaches waits until the SealedSecrets and the metadata of Secrets are known.
-func (o *opener) awaitCaches(ctx context.Context) error {
-	secrets := &metav1.PartialObjectMetadata{}
-	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	for _, kind := range []client.Object{&bitnami.SealedSecret{}, secrets} {
-		if _, err := o.informers.GetInformer(ctx, kind); err != nil {
+// recognizeAll brings each SealedSecret together with its Secret: both lists
+// are in the order of their names.
+func (o pass) recognizeAll(ctx context.Context, namespace string) error {
+	next, stop := iter.Pull2(o.secrets(ctx, namespace))
+	defer stop()
+	secret, err, more := next()
+	for ss, failed := range o.sealedSecrets(ctx, namespace) {
+		if failed != nil {
+			return failed
+		}
+		for more && err == nil && keyOf(secret) < keyOf(ss) {
+			secret, err, more = next()
+		}
+		switch {
+		case err != nil:
 			return err
+		case more && keyOf(secret) == keyOf(ss):
+			o.recognize(ss, secret)
+		default:
+			o.recognize(ss, nil)
 		}
 	}
 	return nil
 }
 
-// recognize notes a Secret that is as the status of its SealedSecret says.
-func (o pass) recognize(ctx context.Context, s *corev1.Secret) {
-	var ss bitnami.SealedSecret
-	name := types.NamespacedName{Namespace: s.Namespace, Name: s.Name}
-	if o.cache.Get(ctx, name, &ss) != nil || ss.DeletionTimestamp != nil || ss.Status.ObservedGeneration != ss.Generation {
-		return
-	}
-	if o.settled(&ss, s) {
-		o.metrics.observe(&ss)
-		o.remember(&ss, s)
+// keyOf is how etcd orders objects.
+func keyOf(o client.Object) string { return o.GetNamespace() + "/" + o.GetName() }
+
+// recognize notes an object that is as its status says.
+func (o pass) recognize(ss *bitnami.SealedSecret, secret *corev1.Secret) {
+	ss.Spec.Digest = specDigest(ss)
+	if ss.DeletionTimestamp == nil && ss.Status.ObservedGeneration == ss.Generation && o.settled(ss, secret) {
+		o.metrics.observe(ss)
+		o.remember(ss, secret)
 	}
 }
 
-// A page of Secrets is to hold about this many bytes: a single one may have
-// over a million.
+// secrets lists all Secrets but those that hold Helm's releases, which are
+// many, large, and nobody's to open.
+func (o *opener) secrets(ctx context.Context, namespace string) iter.Seq2[*corev1.Secret, error] {
+	var page corev1.SecretList
+	noReleases := fields.OneTermNotEqualSelector("type", "helm.sh/release.v1")
+	return inOrder(ctx, o.api, &page, client.ListOptions{Namespace: namespace, FieldSelector: noReleases},
+		func() []corev1.Secret { return page.Items }, (*corev1.Secret).Size)
+}
+
+func (o *opener) sealedSecrets(ctx context.Context, namespace string) iter.Seq2[*bitnami.SealedSecret, error] {
+	selector, err := labels.Parse(o.cfg.LabelSelector)
+	if err != nil {
+		return func(yield func(*bitnami.SealedSecret, error) bool) { yield(nil, err) }
+	}
+	var page bitnami.SealedSecretList
+	size := func(ss *bitnami.SealedSecret) (n int) {
+		for _, value := range ss.Spec.EncryptedData {
+			n += len(value)
+		}
+		return n + len(ss.Spec.Data)
+	}
+	return inOrder(ctx, o.api, &page, client.ListOptions{Namespace: namespace, LabelSelector: selector},
+		func() []bitnami.SealedSecret { return page.Items }, size)
+}
+
+// A page is to hold about this many bytes: a single object may have over a
+// million.
 const (
-	pageBytes = 2 << 20
+	pageBytes = 1 << 20
 	firstPage = 50
 	maxPage   = 500
 )
 
-// pages visits all Secrets of a namespace but those that hold Helm's releases,
-// which are many, large, and nobody's to open.
-func (o *opener) pages(ctx context.Context, namespace string, visit func(*corev1.Secret)) error {
-	options := &client.ListOptions{
-		Namespace: namespace, Limit: firstPage,
-		FieldSelector: fields.OneTermNotEqualSelector("type", "helm.sh/release.v1"),
-	}
-	for {
-		var page corev1.SecretList
-		if err := o.api.List(ctx, &page, options); err != nil {
-			return err
+// errNoList ends a walk through a list that the API server cannot continue.
+var errNoList = errors.New("the list is empty and yet goes on")
+
+// inOrder lists objects page by page. items and size look at the page.
+func inOrder[T any](ctx context.Context, api client.Client, page client.ObjectList, options client.ListOptions,
+	items func() []T, size func(*T) int,
+) iter.Seq2[*T, error] {
+	return func(yield func(*T, error) bool) {
+		for options.Limit = firstPage; ; {
+			if err := api.List(ctx, page, &options); err != nil {
+				yield(nil, err)
+				return
+			}
+			all, bytes := items(), 1
+			for i := range all {
+				if bytes += size(&all[i]); !yield(&all[i], nil) {
+					return
+				}
+			}
+			if options.Continue = page.GetContinue(); options.Continue == "" {
+				return
+			}
+			if len(all) == 0 {
+				yield(nil, errNoList)
+				return
+			}
+			options.Limit = min(maxPage, max(1, int64(len(all)*pageBytes/bytes)))
 		}
-		size := 1
-		for i := range page.Items {
-			visit(&page.Items[i])
-			size += page.Items[i].Size()
-		}
-		if page.Continue == "" {
-			return nil
-		}
-		options.Continue = page.Continue
-		options.Limit = min(maxPage, max(1, int64(len(page.Items)*pageBytes/size)))
 	}
 }

@@ -32,7 +32,8 @@ func (o pass) report(ctx context.Context, ss *bitnami.SealedSecret, out outcome)
 		f.message = bounded(f.message)
 		o.metrics.errors.WithLabelValues(f.kind, ss.Namespace).Inc()
 	}
-	res, err := o.deliver(ctx, ss, out, o.statusOf(ss, out))
+	status := o.statusOf(ss, out)
+	res, err := o.deliver(ctx, ss, out, status, !sameWords(ss.Status.Conditions, status.Conditions))
 	if err != nil || res.RequeueAfter > 0 {
 		return res, err
 	}
@@ -43,9 +44,10 @@ func (o pass) report(ctx context.Context, ss *bitnami.SealedSecret, out outcome)
 	return reconcile.Result{}, nil
 }
 
-// deliver writes the status and tells events and metrics.
-func (o pass) deliver(ctx context.Context, ss *bitnami.SealedSecret, out outcome, status bitnami.SealedSecretStatus) (reconcile.Result, error) {
-	changed, err := o.writeStatus(ctx, ss, status)
+// deliver writes the status and tells events and metrics; said is whether it
+// says something new.
+func (o pass) deliver(ctx context.Context, ss *bitnami.SealedSecret, out outcome, status bitnami.SealedSecretStatus, said bool) (reconcile.Result, error) {
+	err := o.writeStatus(ctx, ss, status)
 	req := reconcile.Request{NamespacedName: client.ObjectKeyFromObject(ss)}
 	switch {
 	case apierrors.IsConflict(err): // somebody else was quicker; the cache will have it
@@ -54,7 +56,7 @@ func (o pass) deliver(ctx context.Context, ss *bitnami.SealedSecret, out outcome
 		o.metrics.errors.WithLabelValues("status", ss.Namespace).Inc()
 		return reconcile.Result{}, client.IgnoreNotFound(fmt.Errorf("writing the status of %s/%s: %w", ss.Namespace, ss.Name, err))
 	}
-	o.tell(ss, out, changed)
+	o.tell(ss, out, said)
 	o.metrics.observe(ss)
 	return reconcile.Result{}, nil
 }
@@ -76,7 +78,7 @@ func (o pass) confirm(ctx context.Context, ss *bitnami.SealedSecret, secret *cor
 	if ss.Status.ObservedGeneration != ss.Generation {
 		status := *ss.Status.DeepCopy()
 		observe(&status, ss.Generation)
-		if _, err := o.writeStatus(ctx, ss, status); apierrors.IsConflict(err) {
+		if err := o.writeStatus(ctx, ss, status); apierrors.IsConflict(err) {
 			return reconcile.Result{RequeueAfter: o.retries.When(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(ss)})}, nil
 		} else if err != nil {
 			return reconcile.Result{}, client.IgnoreNotFound(err)
@@ -153,19 +155,18 @@ func date(c, before *bitnami.Condition, now metav1.Time) {
 	}
 }
 
-// writeStatus writes the status if it differs, and leaves in ss what then
-// stands in the cluster. Of the object only the metadata is sent: the API server
-// takes nothing else from there.
-func (o pass) writeStatus(ctx context.Context, ss *bitnami.SealedSecret, status bitnami.SealedSecretStatus) (changed bool, err error) {
+// writeStatus writes the status if it differs, and leaves in ss what then stands in the
+// cluster. Of the object only the metadata is sent: the API server takes
+// nothing else from there.
+func (o pass) writeStatus(ctx context.Context, ss *bitnami.SealedSecret, status bitnami.SealedSecretStatus) error {
 	if equality.Semantic.DeepEqual(ss.Status, status) {
-		return false, nil
+		return nil
 	}
-	said := !sameWords(ss.Status.Conditions, status.Conditions)
 	at := &bitnami.SealedSecret{Status: status, ObjectMeta: metav1.ObjectMeta{
 		Namespace: ss.Namespace, Name: ss.Name, UID: ss.UID, ResourceVersion: ss.ResourceVersion,
 	}}
 	if err := o.api.Status().Update(ctx, at, client.FieldOwner(fieldOwner)); err != nil {
-		return false, err
+		return err
 	}
 	if at.Status.Fuin == nil {
 		o.pruned.Do(func() {
@@ -174,8 +175,8 @@ func (o pass) writeStatus(ctx context.Context, ss *bitnami.SealedSecret, status 
 	} else {
 		o.done.Delete(client.ObjectKeyFromObject(ss)) // the status tells
 	}
-	ss.Status, ss.ResourceVersion = at.Status, at.ResourceVersion
-	return said, nil
+	ss.Status, ss.ResourceVersion, ss.Labels = at.Status, at.ResourceVersion, at.Labels
+	return nil
 }
 
 func sameWords(a, b []bitnami.Condition) bool {

@@ -116,7 +116,7 @@ func manage(ctx context.Context, cfg Config, scheme *runtime.Scheme, api client.
 	}
 	metrics := newMetrics(ctrlmetrics.Registry, cfg.Version)
 	o := &opener{
-		cache: mgr.GetCache(), informers: mgr.GetCache(), api: api, keyring: ring, render: cfg.Render,
+		cache: mgr.GetCache(), api: api, keyring: ring, render: cfg.Render,
 		events: events, quota: newQuota(), log: cfg.Log, cfg: cfg, retries: newBackoff(), queued: make(chan struct{}),
 		metrics: metrics, operator: operator{fair.NewGate(goruntime.GOMAXPROCS(0)), metrics},
 	}

@@ -113,6 +113,9 @@ func isTrue(conditions []bitnami.Condition, kind string) bool {
 
 // statusDigest names a status as it stands in the cluster.
 func statusDigest(s bitnami.SealedSecretStatus) string {
+	if s.Digest != "" {
+		return s.Digest
+	}
 	text, err := json.Marshal(s)
 	if err != nil {
 		return ""
