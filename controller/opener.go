@@ -46,6 +46,7 @@ type opener struct {
 	searches   sync.Map     // *search: an opening that goes on later
 	unreported sync.Map     // unreported: a status that is written later
 	waiting    atomic.Int64 // how many those are
+	delivered  atomic.Int64 // statuses written since memory was last given back
 }
 
 // pass is one look at one SealedSecret, with the ring as it was at its start:
@@ -57,6 +58,7 @@ type pass struct {
 
 // Reconcile brings one SealedSecret's Secret and status to what they should be.
 func (o *opener) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	defer o.tidy()
 	return pass{o, o.keyring.ring.Load()}.reconcile(ctx, req)
 }
 

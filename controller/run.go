@@ -20,7 +20,6 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/record"
@@ -66,7 +65,7 @@ func Run(ctx context.Context, cfg Config) error {
 
 func newScheme() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
-	return scheme, errors.Join(clientgoscheme.AddToScheme(scheme), bitnami.AddToScheme(scheme))
+	return scheme, errors.Join(corev1.AddToScheme(scheme), bitnami.AddToScheme(scheme))
 }
 
 // newRecorder records core events on SealedSecrets, as Sealed Secrets does.

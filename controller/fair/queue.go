@@ -147,6 +147,9 @@ func (q *Queue[T]) Done(item T) {
 	if t.busy == 0 && t.waiting() == 0 {
 		delete(q.tenants, t.name)
 	}
+	if len(q.dirty)+len(q.working) == 0 {
+		q.dirty, q.working = map[T]bool{}, map[T]bool{} // a map that once was large stays so
+	}
 	q.changed.Broadcast()
 }
 
