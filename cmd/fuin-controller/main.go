@@ -20,7 +20,7 @@ import (
 // gcPercent is how much the heap may grow between two collections, in place of
 // Go's 100: what lives is small, and what a controller has resident counts more
 // than a twentieth of its time. GOGC says otherwise.
-const gcPercent = 50
+const gcPercent = 25
 
 func main() {
 	if os.Getenv("GOGC") == "" {

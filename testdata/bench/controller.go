@@ -46,10 +46,12 @@ func (ctl *controller) explain(err error) error {
 	return fmt.Errorf("%w; the controller's log ends in:\n%s", err, log[max(0, len(log)-2000):])
 }
 
-// pollEvery is how often the metrics are read: each reading costs the
-// controller some CPU, and adds half of the time between two to what is
-// measured.
-const pollEvery = 100 * time.Millisecond
+// pollEvery is how often the metrics of that many objects are read: each
+// reading costs the controller some CPU and memory for every object, and adds
+// half of the time between two to what is measured.
+func pollEvery(objects int) time.Duration {
+	return max(100*time.Millisecond, time.Duration(objects)*200*time.Microsecond)
+}
 
 // goneThrough waits until the controller has shown a condition of every object
 // in its metrics, which both do at the end of each.
@@ -66,7 +68,7 @@ func (ctl *controller) goneThrough(ctx context.Context, start time.Time, objects
 		if time.Since(start) > workWithin {
 			return 0, fmt.Errorf("it showed %d of %d objects in %s: %w", shown, objects, workWithin, err)
 		}
-		if err := sleep(ctx, pollEvery); err != nil {
+		if err := sleep(ctx, pollEvery(objects)); err != nil {
 			return 0, err
 		}
 	}
