@@ -87,9 +87,6 @@ func TestRunsWithTheArgumentsOfTheChart(t *testing.T) {
 	if s.secretOf(unwatched, "db") != nil {
 		t.Error("it opened in a namespace that it was not told to watch")
 	}
-	if !strings.Contains(p.log.String(), `"--key-renew-period"`) {
-		t.Error("it does not say that it passed over --key-renew-period")
-	}
 }
 
 func TestFlagsFromTheEnvironmentOfSealedSecrets(t *testing.T) {

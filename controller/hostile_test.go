@@ -133,7 +133,7 @@ func TestRevokedKeyOpensNothingMore(t *testing.T) {
 // deletions come as tombstones.
 func TestDeletionsThatNobodyWatched(t *testing.T) {
 	s := newSystem(t, kubetest.New(t, kubetest.Config{}))
-	p := s.run()
+	p := s.run(alone)
 	ns := s.Namespace(t)
 	for _, name := range []string{"loses-secret", "goes"} {
 		s.apply(s.seal(secret(ns, name, "k", "v"), true))
@@ -153,7 +153,7 @@ func TestDeletionsThatNobodyWatched(t *testing.T) {
 
 func TestSurvivesTheAPIServer(t *testing.T) {
 	s := newSystem(t, kubetest.New(t, kubetest.Config{}))
-	s.run()
+	s.run(alone)
 	ns := s.Namespace(t)
 	s.others(ns)
 	sealed := s.seal(secret(ns, "late", "k", "v"), true)

@@ -98,8 +98,8 @@ func (k *keyring) load(ctx context.Context) error {
 	k.names = names
 	k.from.Store(&from)
 	k.ring.Store(keys.NewRing(ids...))
-	if len(k.ring.Load().Sealing()) > 0 {
-		k.ready.happen()
+	if !k.leads.Load() && k.newest(keys.RSA) != nil && k.newest(keys.Hybrid) != nil {
+		k.ready.happen() // the leader is when it has made what lacks
 	}
 	return nil
 }

@@ -30,11 +30,11 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	s := newSystem(t, kubetest.New(t, kubetest.Config{}))
 	// The first kills hit the making of the keys.
 	for range 3 {
-		p := s.start()
+		p := s.start(alone)
 		time.Sleep(rand.N(400 * time.Millisecond))
 		p.kill()
 	}
-	p := s.run()
+	p := s.run(alone)
 	first := s.keys()
 	if len(first) != 3 {
 		t.Fatalf("after kills at the start the keys are %v, want one RSA, one age and the MAC's", first)
@@ -46,7 +46,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	for range kills() {
 		time.Sleep(200*time.Millisecond + rand.N(1200*time.Millisecond))
 		p.kill()
-		p = s.run()
+		p = s.run(alone)
 	}
 	close(killed)
 	round := <-last

@@ -130,6 +130,7 @@ func (k *keyring) tell(ctx context.Context, queueAll func(context.Context) error
 		}
 		k.told = k.ring.Load().Digest()
 		k.kept.happen()
+		k.ready.happen()
 		return nil
 	}
 	ring := k.ring.Load()

@@ -114,6 +114,10 @@ func (o *output) String() string {
 	return o.b.String()
 }
 
+// alone spares a controller the lease, which a killed one would leave behind and
+// one without an API server would lose.
+const alone = "--leader-elect=false"
+
 // run starts a controller and waits until it serves. It ends with the test.
 func (s *system) run(args ...string) *process {
 	s.t.Helper()

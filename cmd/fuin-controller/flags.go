@@ -26,8 +26,8 @@ type options struct {
 	keyOrder   string
 	renew      time.Duration
 	cutoff     string
-	keyLabels  map[string]string
-	keyNotes   map[string]string
+	keyLabels  string
+	keyNotes   string
 	elect      bool
 	namespaces []string
 	more       []string
@@ -54,8 +54,8 @@ func parse(args []string) (*options, error) {
 	f.StringVar(&o.cfg.KeyCN, "my-cn", "", "common name in new certificates")
 	f.DurationVar(&o.renew, "key-renew-period", 720*time.Hour, "age at which the RSA key is renewed; 0: never")
 	f.StringVar(&o.cutoff, "key-cutoff-time", "", "renew an RSA key made before this time, as Mon, 02 Jan 2006 15:04:05 -0700")
-	f.StringToStringVar(&o.keyLabels, "privatekey-labels", nil, "labels of the Secrets of new keys: KEY=VALUE,...")
-	f.StringToStringVar(&o.keyNotes, "privatekey-annotations", nil, "annotations of the Secrets of new keys: KEY=VALUE,...")
+	f.StringVar(&o.keyLabels, "privatekey-labels", "", "labels of the Secrets of new keys: KEY=VALUE,...")
+	f.StringVar(&o.keyNotes, "privatekey-annotations", "", "annotations of the Secrets of new keys: KEY=VALUE,...")
 	f.BoolVar(&o.elect, "leader-elect", true, "elect one of several replicas to write; false: there is only one")
 	f.StringVar(&o.keyOrder, "key-order-priority", "CertNotBefore", "what dates an RSA key: CertNotBefore or SecretCreationTimestamp")
 	f.BoolVar(&o.legacy, "accept-deprecated-v1-data", true, "open the V1 format, too")
@@ -135,7 +135,12 @@ func (o *options) config() (controller.Config, error) {
 
 // renewal is what the flags say of new keys.
 func (o *options) renewal(cfg *controller.Config) (err error) {
-	cfg.KeyLabels, cfg.KeyAnnotations = o.keyLabels, o.keyNotes
+	if cfg.KeyLabels, err = pairs("--privatekey-labels", o.keyLabels); err != nil {
+		return err
+	}
+	if cfg.KeyAnnotations, err = pairs("--privatekey-annotations", o.keyNotes); err != nil {
+		return err
+	}
 	if cfg.RenewPeriod = o.renew; o.renew <= 0 {
 		cfg.RenewPeriod = -1
 	}
@@ -146,6 +151,22 @@ func (o *options) renewal(cfg *controller.Config) (err error) {
 		return fmt.Errorf("--key-cutoff-time %q: write it as %s", o.cutoff, time.RFC1123Z)
 	}
 	return nil
+}
+
+// pairs reads KEY=VALUE,... as Sealed Secrets does.
+func pairs(flag, text string) (map[string]string, error) {
+	out := map[string]string{}
+	for pair := range strings.SplitSeq(text, ",") {
+		if strings.TrimSpace(pair) == "" {
+			continue
+		}
+		key, value, ok := strings.Cut(pair, "=")
+		if !ok {
+			return nil, fmt.Errorf("%s %q: write it as KEY=VALUE,...", flag, text)
+		}
+		out[strings.TrimSpace(key)] = value
+	}
+	return out, nil
 }
 
 func restConfig(kubeconfig string) (*rest.Config, error) {
