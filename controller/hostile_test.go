@@ -111,14 +111,7 @@ func TestRevokedKeyOpensNothingMore(t *testing.T) {
 	s.apply(s.seal(secret(ns, "old", "k", "v"), true))
 	s.opens(ns, "old", "k", "v")
 	s.rests(ns, "old")
-	var list corev1.SecretList
-	s.ok(s.Client().List(t.Context(), &list))
-	var key *corev1.Secret
-	for i := range list.Items {
-		if list.Items[i].Type == keys.TypeAge {
-			key = &list.Items[i]
-		}
-	}
+	key := s.ageKey()
 	s.patch(key, `{"metadata":{"labels":{"`+keys.LabelAge+`":"revoked"}}}`)
 	s.says(ns, "old", bitnami.Ready, corev1.ConditionFalse, "no key opens it")
 	if made := s.secretOf(ns, "old"); made == nil || string(made.Data["k"]) != "v" {

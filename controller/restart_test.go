@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"fuin.dev/controller/kubetest"
-	corev1 "k8s.io/api/core/v1"
 )
 
 // versions are the resource versions of all SealedSecrets and Secrets of a
@@ -109,33 +108,5 @@ func TestMetadataOfAppliersCausesNothing(t *testing.T) {
 	made := s.secretOf(ns, "db")
 	if made.ResourceVersion != before || len(made.Labels)+len(made.Annotations) != 0 {
 		t.Errorf("the Secret was written, or has the metadata: %v %v", made.Labels, made.Annotations)
-	}
-}
-
-func TestTamperedStatusHidesNothing(t *testing.T) {
-	s := newSystem(t, kubetest.Shared(t))
-	p := s.run()
-	ns := s.Namespace(t)
-	s.apply(s.seal(secret(ns, "good", "k", "v"), true))
-	s.apply(s.edit(s.seal(secret(ns, "x", "k", "v"), true), func(m map[string]any) { at(m, "bad", "metadata", "name") }))
-	s.opens(ns, "good", "k", "v")
-	s.rests(ns, "good")
-	s.rests(ns, "bad")
-	p.stop()
-
-	// While nobody looks: the Secret is edited, and the bad one gets the good
-	// one's status.
-	s.patch(namedSecret(ns, "good"), `{"data":{"k":"eA=="}}`)
-	good := s.sealedSecret(ns, "good")
-	bad := namedSealedSecret(ns, "bad")
-	s.ok(s.Client().Get(t.Context(), clientKey(ns, "bad"), bad))
-	bad.Object["status"] = statusTree(t, good)
-	s.ok(s.Client().Status().Update(t.Context(), bad))
-
-	s.run()
-	s.opens(ns, "good", "k", "v")
-	s.says(ns, "bad", "Ready", corev1.ConditionFalse, "and moved")
-	if s.secretOf(ns, "bad") != nil {
-		t.Error("a spliced status made a Secret")
 	}
 }

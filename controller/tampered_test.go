@@ -1,0 +1,269 @@
+package controller_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"fuin.dev/controller/api/bitnami"
+	"fuin.dev/controller/kubetest"
+	"fuin.dev/keys"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/util/retry"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// setStatus writes a status as somebody who may would, whoever else writes.
+func (s *system) setStatus(namespace, name string, status map[string]any) {
+	s.t.Helper()
+	s.ok(retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		u := namedSealedSecret(namespace, name)
+		if err := s.Client().Get(s.t.Context(), clientKey(namespace, name), u); err != nil {
+			return err
+		}
+		u.Object["status"] = status
+		return s.Client().Status().Update(s.t.Context(), u)
+	}))
+}
+
+// statusOf is the status as it stands there.
+func (s *system) statusOf(namespace, name string) map[string]any {
+	s.t.Helper()
+	return statusTree(s.t, s.sealedSecret(namespace, name))
+}
+
+// claims is a status that says all is well, with codes that nobody made.
+func claims(generation int64) map[string]any {
+	condition := func(kind, status string) map[string]any {
+		return map[string]any{
+			"type": kind, "status": status, "observedGeneration": generation, "reason": "Unsealed",
+			"message": "its Secret is as it says", "lastTransitionTime": "2026-01-01T00:00:00Z", "lastUpdateTime": "2026-01-01T00:00:00Z",
+		}
+	}
+	const garbage = "Z2FyYmFnZQ=="
+	return map[string]any{
+		"observedGeneration": generation,
+		"conditions":         []any{condition("Synced", "True"), condition("Ready", "True"), condition("Stalled", "False")},
+		"fuin":               map[string]any{"mac": garbage, "madeMAC": garbage, "mode": "Owned", "specDigest": garbage, "keys": []any{"SHA256:" + garbage}},
+	}
+}
+
+// tampering is what somebody does who may write statuses, to an object that
+// opened; other names one of the same namespace that opened as well.
+type tampering struct {
+	name string
+	do   func(s *system, ns, name, other string)
+	fine bool // the object still opens; if not, it is to be called failed
+	want string
+}
+
+var tamperings = []tampering{
+	{"nothing at all", func(s *system, ns, name, _ string) {}, true, "v1"},
+	{"emptied", func(s *system, ns, name, _ string) {
+		s.setStatus(ns, name, map[string]any{})
+	}, true, "v1"},
+	{"emptied, and the Secret edited", func(s *system, ns, name, _ string) {
+		s.setStatus(ns, name, map[string]any{})
+		s.editSecret(ns, name)
+	}, true, "v1"},
+	{"replayed after the Secret was edited", func(s *system, ns, name, _ string) {
+		before := s.statusOf(ns, name)
+		s.editSecret(ns, name)
+		s.setStatus(ns, name, before)
+	}, true, "v1"},
+	{"replayed after the Secret was deleted", func(s *system, ns, name, _ string) {
+		before := s.statusOf(ns, name)
+		s.ok(s.Client().Delete(s.t.Context(), namedSecret(ns, name)))
+		s.setStatus(ns, name, before)
+	}, true, "v1"},
+	{"says that the deleted Secret stays away", func(s *system, ns, name, _ string) {
+		forged := s.statusOf(ns, name)
+		at(forged, string(bitnami.Unowned), "fuin", "mode")
+		s.ok(s.Client().Delete(s.t.Context(), namedSecret(ns, name)))
+		s.setStatus(ns, name, forged)
+	}, true, "v1"},
+	{"replayed after the spec changed", func(s *system, ns, name, _ string) {
+		before := s.statusOf(ns, name)
+		s.apply(s.seal(secret(ns, name, "k", "v2"), true))
+		s.setStatus(ns, name, observing(before, s.sealedSecret(ns, name).Generation))
+	}, true, "v2"},
+	{"replayed after the object was made anew", func(s *system, ns, name, _ string) {
+		before := s.statusOf(ns, name)
+		s.ok(s.Client().Delete(s.t.Context(), namedSealedSecret(ns, name)))
+		s.eventually("it is gone", func() bool { return s.secretOf(ns, name) == nil })
+		s.apply(s.seal(secret(ns, name, "k", "v2"), true))
+		s.setStatus(ns, name, before)
+	}, true, "v2"},
+	{"another's, after a value was moved", func(s *system, ns, name, other string) {
+		s.misplace(ns, name)
+		s.setStatus(ns, name, observing(s.statusOf(ns, other), s.sealedSecret(ns, name).Generation))
+	}, false, "v1"},
+	{"forged, after a value was moved", func(s *system, ns, name, _ string) {
+		s.misplace(ns, name)
+		s.setStatus(ns, name, claims(s.sealedSecret(ns, name).Generation))
+	}, false, "v1"},
+	{"forged, and the Secret edited", func(s *system, ns, name, _ string) {
+		s.editSecret(ns, name)
+		s.setStatus(ns, name, claims(s.sealedSecret(ns, name).Generation))
+	}, true, "v1"},
+}
+
+// editSecret gives the Secret a value that nobody sealed.
+func (s *system) editSecret(ns, name string) {
+	s.t.Helper()
+	s.patch(namedSecret(ns, name), `{"data":{"k":"eA==","planted":"eA=="}}`)
+}
+
+// misplace puts a value into the object that was sealed for another.
+func (s *system) misplace(ns, name string) {
+	s.t.Helper()
+	s.apply(s.edit(s.seal(secret(ns, "elsewhere", "k", "v2"), true), func(m map[string]any) { at(m, name, "metadata", "name") }))
+}
+
+// observing makes a status speak of a generation.
+func observing(status map[string]any, generation int64) map[string]any {
+	status["observedGeneration"] = generation
+	for _, c := range status["conditions"].([]any) {
+		if c := c.(map[string]any); c["observedGeneration"] != nil {
+			c["observedGeneration"] = generation
+		}
+	}
+	return status
+}
+
+// TestTamperedStatusHidesNothing tampers with statuses while the controller
+// watches, and while it is away.
+func TestTamperedStatusHidesNothing(t *testing.T) {
+	s := newSystem(t, kubetest.Shared(t))
+	p := s.run()
+	for _, away := range []bool{false, true} {
+		ns := s.Namespace(t)
+		s.apply(s.seal(secret(ns, "other", "k", "v1"), true))
+		names := map[string]tampering{}
+		for i, row := range tamperings {
+			name := fmt.Sprintf("db-%d", i)
+			names[name] = row
+			s.apply(s.seal(secret(ns, name, "k", "v1"), true))
+		}
+		for name := range names {
+			s.opens(ns, name, "k", "v1")
+			s.rests(ns, name)
+		}
+		s.rests(ns, "other")
+		if away {
+			p.stop()
+		}
+		for name, row := range names {
+			row.do(s, ns, name, "other")
+		}
+		if away {
+			p = s.run()
+		}
+		for name, row := range names {
+			s.hidesNothing(fmt.Sprintf("%s (away: %t)", row.name, away), ns, name, row)
+		}
+	}
+}
+
+func (s *system) hidesNothing(what, ns, name string, row tampering) {
+	s.t.Helper()
+	ready := corev1.ConditionTrue
+	message := ""
+	if !row.fine {
+		ready, message = corev1.ConditionFalse, "and moved"
+	}
+	s.eventually(what+": the Secret and the status are right", func() bool {
+		ss, made := s.sealedSecret(ns, name), s.secretOf(ns, name)
+		if made == nil || string(made.Data["k"]) != row.want || len(made.Data) != 1 || ss.Status.ObservedGeneration != ss.Generation {
+			return false
+		}
+		for _, c := range ss.Status.Conditions {
+			if c.Type == bitnami.Ready {
+				return c.Status == ready && strings.Contains(c.Message, message)
+			}
+		}
+		return false
+	})
+}
+
+// ageKey is the Secret of the cluster's age key.
+func (s *system) ageKey() *corev1.Secret {
+	s.t.Helper()
+	var list corev1.SecretList
+	s.ok(s.Client().List(s.t.Context(), &list, client.InNamespace("fuin-system")))
+	i := slices.IndexFunc(list.Items, func(one corev1.Secret) bool { return one.Type == keys.TypeAge })
+	if i < 0 {
+		s.t.Fatal("the cluster has no age key")
+	}
+	return &list.Items[i]
+}
+
+// A revoked key opens nothing more, whatever the status says of when it did.
+func TestReplayedStatusHidesNoRevokedKey(t *testing.T) {
+	s := newSystem(t, kubetest.New(t, kubetest.Config{}))
+	p := s.run()
+	ns := s.Namespace(t)
+	for _, name := range []string{"live", "away"} {
+		s.apply(s.seal(secret(ns, name, "k", "v"), true))
+		s.opens(ns, name, "k", "v")
+		s.rests(ns, name)
+	}
+	before := map[string]map[string]any{"live": s.statusOf(ns, "live"), "away": s.statusOf(ns, "away")}
+	key := s.ageKey()
+	label := func(state string) { s.patch(key, `{"metadata":{"labels":{"`+keys.LabelAge+`":"`+state+`"}}}`) }
+
+	label("revoked")
+	for name := range before {
+		s.says(ns, name, bitnami.Ready, corev1.ConditionFalse, "no key opens it")
+	}
+	s.setStatus(ns, "live", before["live"])
+	s.says(ns, "live", bitnami.Ready, corev1.ConditionFalse, "no key opens it")
+	p.stop()
+	for name, status := range before {
+		s.setStatus(ns, name, status)
+	}
+	s.run()
+	for name := range before {
+		s.says(ns, name, bitnami.Ready, corev1.ConditionFalse, "no key opens it")
+	}
+	label("active")
+	for name := range before {
+		s.says(ns, name, bitnami.Ready, corev1.ConditionTrue, "")
+	}
+}
+
+// Somebody who writes statuses without end makes the controller open the object
+// once for each at most, and never write its Secret.
+func TestStatusWrittenBySomebodyElseCausesBoundedWork(t *testing.T) {
+	s := newSystem(t, kubetest.New(t, kubetest.Config{}))
+	p := s.run()
+	ns := s.Namespace(t)
+	for _, name := range []string{"db", "other"} {
+		s.apply(s.seal(secret(ns, name, "k", "v"), false))
+		s.opens(ns, name, "k", "v")
+		s.rests(ns, name)
+	}
+	_, secretBefore := s.rests(ns, "db")
+	own := s.statusOf(ns, "db")
+	before := p.operations()
+	const writes = 100
+	for i := range writes {
+		status := []map[string]any{{}, claims(1), s.statusOf(ns, "other"), own}[i%4]
+		s.setStatus(ns, "db", status)
+	}
+	s.eventually("the status is its own again", func() bool {
+		now := s.statusOf(ns, "db")
+		record, _ := now["fuin"].(map[string]any)
+		return record != nil && record["mac"] == own["fuin"].(map[string]any)["mac"]
+	})
+	s.apply(s.seal(secret(ns, "later", "k", "v"), false))
+	s.opens(ns, "later", "k", "v")
+	s.rests(ns, "later")
+	if n := p.operations() - before - 1; n > writes {
+		t.Errorf("%d operations for %d statuses of somebody else", n, writes)
+	}
+	if after := s.secretOf(ns, "db"); after.ResourceVersion != secretBefore || string(after.Data["k"]) != "v" {
+		t.Error("the Secret was written")
+	}
+}
