@@ -17,6 +17,7 @@ type Config struct {
 	Rest      *rest.Config  // talks to the API server, as the controller's own account
 	Namespace string        // the controller's own: keys and public keys live there
 	Render    seal.Renderer // runs templates in the sandbox; see render.Pool
+	Sandboxes int           // how many Render runs at a time; default 2
 
 	Namespaces    []string      // watched; empty: all
 	LabelSelector string        // of SealedSecrets; empty: all
@@ -47,6 +48,7 @@ const maxWorkers = 64
 
 func (c Config) withDefaults() Config {
 	defaultTo(&c.Workers, min(8*runtime.GOMAXPROCS(0), maxWorkers))
+	defaultTo(&c.Sandboxes, 2)
 	defaultTo(&c.KeyPrefix, "sealed-secrets-key")
 	defaultTo(&c.KeyBits, 4096)
 	defaultTo(&c.KeyTTL, 10*365*24*time.Hour)

@@ -51,7 +51,7 @@ func (o pass) openObject(ctx context.Context, ss *bitnami.SealedSecret) (seal.Op
 		Identities: o.ring.Candidates(hints(ss), ss.CreationTimestamp.Time),
 		Try:        try,
 		Search:     &s.Search,
-		Render:     resting(leave, o.render),
+		Render:     o.operator.sandboxed(ss.Namespace, leave, o.render),
 	}.Object(ctx, objectOf(ss))
 	o.settleSearch(ss, s, err)
 	return opened, err

@@ -20,6 +20,7 @@ const requests = ""
 // tenant by tenant.
 type operator struct {
 	gate    *fair.Gate
+	sandbox *fair.Gate
 	metrics *metrics
 }
 
@@ -42,16 +43,21 @@ func (o operator) turns(ctx context.Context, tenant string) (try func(*keys.Iden
 	leave = func() {
 		if inside {
 			inside = false
-			o.gate.Leave()
+			o.gate.Leave(tenant)
 		}
 	}
 	return try, leave
 }
 
-// resting wraps a renderer: a template needs the sandbox, not our processor.
-func resting(leave func(), render seal.Renderer) seal.Renderer {
+// sandboxed wraps a renderer: a template needs the sandbox, not our processor,
+// and no tenant has all of it.
+func (o operator) sandboxed(tenant string, leave func(), render seal.Renderer) seal.Renderer {
 	return func(ctx context.Context, templates map[string]string, inputs map[string][]byte) (map[string]seal.Rendered, error) {
 		leave()
+		if err := o.sandbox.Enter(ctx, tenant); err != nil {
+			return nil, err
+		}
+		defer o.sandbox.Leave(tenant)
 		return render(ctx, templates, inputs)
 	}
 }

@@ -53,7 +53,7 @@ func run(ctx context.Context, args []string) error {
 	checkSandbox(ctx, sandbox(o.renderPath), cfg.Log)
 	pool := render.NewPool(sandbox(o.renderPath))
 	defer pool.Close()
-	cfg.Render = pool.Render
+	cfg.Render, cfg.Sandboxes = pool.Render, sandboxes()
 	cfg.RenewNow = renewSignals(ctx)
 	if err := controller.Run(ctx, cfg); err != nil && ctx.Err() == nil {
 		return err
@@ -61,10 +61,14 @@ func run(ctx context.Context, args []string) error {
 	return nil
 }
 
+// sandboxes is how many templates run at a time: two at least, so that one
+// tenant's endless template leaves one for the others.
+func sandboxes() int { return min(max(runtime.GOMAXPROCS(0), 2), 4) }
+
 // sandbox is sized so that even templates made to fill it fit into the memory
 // that the Deployment asks for.
 func sandbox(path string) render.Config {
-	return render.Config{Path: path, Size: min(runtime.GOMAXPROCS(0), 4), MaxMemory: 64 << 20}
+	return render.Config{Path: path, Size: sandboxes(), MaxMemory: 64 << 20}
 }
 
 // checkSandbox says at the start how far templates are confined. The child that

@@ -7,26 +7,37 @@ import (
 	"sync"
 )
 
-// A Gate lets a few callers through at a time, tenant by tenant. The zero value
-// lets nobody through: use [NewGate].
+// A Gate lets a few callers through at a time, tenant by tenant.
 type Gate struct {
+	roomy bool // a tenant has as many places as are free, as in a Queue
+
 	mu    sync.Mutex
 	free  int
+	held  map[string]int             // places, by tenant
 	lines map[string][]chan struct{} // who waits, by tenant
 	order []string                   // tenants with a line, the next one first
 }
 
-// NewGate makes a gate that lets so many through at a time.
+// NewGate makes a gate for work of which each piece is short: it lets so many
+// through at a time, whoever they are.
 func NewGate(places int) *Gate {
-	return &Gate{free: places, lines: map[string][]chan struct{}{}}
+	return &Gate{free: places, held: map[string]int{}, lines: map[string][]chan struct{}{}}
+}
+
+// NewRoomyGate makes a gate for work that can take long: a tenant may hold as
+// many places as are free, so that there is one for a newcomer.
+func NewRoomyGate(places int) *Gate {
+	g := NewGate(places)
+	g.roomy = true
+	return g
 }
 
 // Enter waits for a place; Leave gives it back. The error is ctx's, and then
 // there is no place.
 func (g *Gate) Enter(ctx context.Context, tenant string) error {
 	g.mu.Lock()
-	if g.free > 0 {
-		g.free--
+	if g.may(tenant) && len(g.lines[tenant]) == 0 {
+		g.take(tenant)
 		g.mu.Unlock()
 		return nil
 	}
@@ -45,13 +56,23 @@ func (g *Gate) Enter(ctx context.Context, tenant string) error {
 	}
 }
 
+// may reports whether the tenant can have a place now.
+func (g *Gate) may(tenant string) bool {
+	return g.free > 0 && (!g.roomy || g.held[tenant] < g.free)
+}
+
+func (g *Gate) take(tenant string) {
+	g.free--
+	g.held[tenant]++
+}
+
 // giveUp leaves the line, or the place that was handed over meanwhile.
 func (g *Gate) giveUp(tenant string, turn chan struct{}) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	i := slices.Index(g.lines[tenant], turn)
 	if i < 0 {
-		g.handOver()
+		g.give(tenant)
 		return
 	}
 	g.setLine(tenant, slices.Delete(g.lines[tenant], i, i+1))
@@ -69,23 +90,26 @@ func (g *Gate) setLine(tenant string, line []chan struct{}) {
 	}
 }
 
-// Leave gives a place to whoever is next.
-func (g *Gate) Leave() {
+// Leave gives the tenant's place to whoever is next.
+func (g *Gate) Leave(tenant string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.handOver()
+	g.give(tenant)
 }
 
-func (g *Gate) handOver() {
-	if len(g.order) == 0 {
-		g.free++
-		return
+func (g *Gate) give(tenant string) {
+	g.free++
+	if g.held[tenant]--; g.held[tenant] == 0 {
+		delete(g.held, tenant)
 	}
-	tenant := g.order[0]
-	line := g.lines[tenant]
-	g.order = append(g.order[1:], tenant)
-	g.setLine(tenant, line[1:])
-	close(line[0])
+	for i := slices.IndexFunc(g.order, g.may); i >= 0; i = slices.IndexFunc(g.order, g.may) {
+		next := g.order[i]
+		line := g.lines[next]
+		g.take(next)
+		g.order = append(slices.Delete(g.order, i, i+1), next)
+		g.setLine(next, line[1:])
+		close(line[0])
+	}
 }
 
 // Yield lets those who wait go first: between two pieces of work it costs
@@ -98,6 +122,6 @@ func (g *Gate) Yield(ctx context.Context, tenant string) error {
 		runtime.Gosched() // answers of the API server may wait for this processor
 		return nil
 	}
-	g.Leave()
+	g.Leave(tenant)
 	return g.Enter(ctx, tenant)
 }

@@ -17,7 +17,8 @@ func TestGateLetsAFewThrough(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 50 {
 		wg.Go(func() {
-			if err := g.Enter(t.Context(), string(rune('a'+i%5))); err != nil {
+			tenant := string(rune('a' + i%5))
+			if err := g.Enter(t.Context(), tenant); err != nil {
 				t.Error(err)
 				return
 			}
@@ -25,7 +26,7 @@ func TestGateLetsAFewThrough(t *testing.T) {
 			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
 			}
 			inside.Add(-1)
-			g.Leave()
+			g.Leave(tenant)
 		})
 	}
 	wg.Wait()
@@ -55,10 +56,11 @@ func TestGateTakesTenantsInTurn(t *testing.T) {
 			enter("hog")
 		}
 		enter("other")
+		inside := "hog"
 		for _, want := range []string{"hog", "other", "hog", "hog"} {
-			g.Leave()
-			if got := <-order; got != want {
-				t.Errorf("%s went, want %s", got, want)
+			g.Leave(inside)
+			if inside = <-order; inside != want {
+				t.Errorf("%s went, want %s", inside, want)
 			}
 		}
 	})
@@ -74,13 +76,13 @@ func TestGateYieldsToWhoWaits(t *testing.T) {
 		go func() {
 			_ = g.Enter(t.Context(), "b")
 			went = true
-			g.Leave()
+			g.Leave("b")
 		}()
 		synctest.Wait()
 		if err := g.Yield(t.Context(), "a"); err != nil || !went {
 			t.Errorf("b went: %v, %v", went, err)
 		}
-		g.Leave()
+		g.Leave("a")
 	})
 }
 
@@ -96,9 +98,40 @@ func TestGateLosesNoPlaceWithACaller(t *testing.T) {
 		if err := <-gone; !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}
-		g.Leave()
+		g.Leave("a")
 		if err := g.Enter(t.Context(), "c"); err != nil { // would block for ever
 			t.Error(err)
+		}
+	})
+}
+
+// Where work takes long, a tenant leaves a place for a newcomer.
+func TestRoomyGateKeepsAPlaceForANewcomer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := fair.NewRoomyGate(2)
+		inside := make(chan string, 3)
+		enter := func(tenant string) {
+			go func() {
+				if g.Enter(t.Context(), tenant) == nil {
+					inside <- tenant
+				}
+			}()
+			synctest.Wait()
+		}
+		enter("hog")
+		enter("hog")
+		if n := len(inside); n != 1 {
+			t.Errorf("the hog has %d of 2 places", n)
+		}
+		enter("other")
+		if n := len(inside); n != 2 {
+			t.Error("another tenant found no place")
+		}
+		g.Leave("other")
+		g.Leave("hog")
+		synctest.Wait()
+		if n := len(inside); n != 3 {
+			t.Error("who waited was forgotten")
 		}
 	})
 }
