@@ -56,6 +56,7 @@ func (o pass) deliver(ctx context.Context, ss *bitnami.SealedSecret, out outcome
 		o.metrics.errors.WithLabelValues("status", ss.Namespace).Inc()
 		return reconcile.Result{}, client.IgnoreNotFound(fmt.Errorf("writing the status of %s/%s: %w", ss.Namespace, ss.Name, err))
 	}
+	o.retries.Forget(req)
 	o.delivered.Add(1)
 	o.tell(ss, out, said)
 	o.metrics.observe(ss)
