@@ -3,7 +3,6 @@ package controller
 import (
 	"context"
 	"errors"
-	"runtime/debug"
 
 	"fuin.dev/controller/api/bitnami"
 	"fuin.dev/seal"
@@ -119,23 +118,9 @@ func (o pass) reportNow(ctx context.Context, ss *bitnami.SealedSecret) (done boo
 		return true, res, err
 	}
 	u.sight.refresh(ss)
-	o.seen.Store(name, u.sight)
+	o.keepSight(name, u.sight)
 	if !o.rests(ctx, ss) {
 		o.later(name) // the Secret changed meanwhile, or the cache lags
 	}
 	return true, res, nil
-}
-
-// manyDeliveries is after how many statuses the memory that they took is given
-// back, once nothing is left to do.
-const manyDeliveries = 500
-
-// tidy gives back what a flood of work took, when it is over.
-func (o *opener) tidy() {
-	if o.delivered.Load() < manyDeliveries || o.queue.Len() > 0 {
-		return
-	}
-	if o.delivered.Swap(0) >= manyDeliveries {
-		debug.FreeOSMemory()
-	}
 }

@@ -38,6 +38,7 @@ type opener struct {
 	queued   chan struct{} // closed when it is
 	retries  backoff       // of writes that met another writer
 	pruned   sync.Once
+	bodies   *bodies // read at the start
 
 	// What is known of each SealedSecret, by types.NamespacedName.
 	seen       sync.Map     // sight: as it was last found at rest
@@ -45,6 +46,7 @@ type opener struct {
 	searches   sync.Map     // *search: an opening that goes on later
 	unreported sync.Map     // unreported: a status that is written later
 	waiting    atomic.Int64 // how many those are
+	known      atomic.Int64 // how many were ever seen
 	delivered  atomic.Int64 // statuses written since memory was last given back
 }
 
@@ -117,6 +119,9 @@ func (o pass) load(ctx context.Context, name types.NamespacedName) (*bitnami.Sea
 
 // body reads the SealedSecret with its values and its status.
 func (o pass) body(ctx context.Context, ss *bitnami.SealedSecret) (*bitnami.SealedSecret, error) {
+	if kept := o.bodies.take(client.ObjectKeyFromObject(ss), ss.UID, ss.ResourceVersion); kept != nil {
+		return kept, nil
+	}
 	var full bitnami.SealedSecret
 	if err := o.api.Get(ctx, client.ObjectKeyFromObject(ss), &full); err != nil {
 		return nil, err

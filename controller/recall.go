@@ -70,12 +70,17 @@ func (o pass) recognizeAll(ctx context.Context, namespace string) error {
 // keyOf is how etcd orders objects.
 func keyOf(o client.Object) string { return o.GetNamespace() + "/" + o.GetName() }
 
-// recognize notes an object that is as its status says.
+// recognize notes an object that is as its status says, and keeps another for
+// its opening.
 func (o pass) recognize(ss *bitnami.SealedSecret, secret *corev1.Secret) {
 	ss.Spec.Digest = specDigest(ss)
-	if ss.DeletionTimestamp == nil && ss.Status.ObservedGeneration == ss.Generation && o.settled(ss, secret) {
+	switch {
+	case ss.DeletionTimestamp != nil:
+	case ss.Status.ObservedGeneration == ss.Generation && o.settled(ss, secret):
 		o.metrics.observe(ss)
 		o.remember(ss, secret)
+	default:
+		o.bodies.put(ss)
 	}
 }
 
@@ -94,14 +99,8 @@ func (o *opener) sealedSecrets(ctx context.Context, namespace string) iter.Seq2[
 		return func(yield func(*bitnami.SealedSecret, error) bool) { yield(nil, err) }
 	}
 	var page bitnami.SealedSecretList
-	size := func(ss *bitnami.SealedSecret) (n int) {
-		for _, value := range ss.Spec.EncryptedData {
-			n += len(value)
-		}
-		return n + len(ss.Spec.Data)
-	}
 	return inOrder(ctx, o.api, &page, client.ListOptions{Namespace: namespace, LabelSelector: selector},
-		func() []bitnami.SealedSecret { return page.Items }, size)
+		func() []bitnami.SealedSecret { return page.Items }, sizeOf)
 }
 
 // A page is to hold about this many bytes: a single object may have over a

@@ -94,5 +94,5 @@ func (o pass) remember(ss *bitnami.SealedSecret, secret *corev1.Secret) {
 	if secret != nil {
 		s = o.sight(ss, secret)
 	}
-	o.seen.Store(client.ObjectKeyFromObject(ss), s)
+	o.keepSight(client.ObjectKeyFromObject(ss), s)
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"runtime/debug"
 	"syscall"
 
 	"fuin.dev/controller"
@@ -17,15 +16,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// gcPercent is how much the heap may grow between two collections, in place of
-// Go's 100: what lives is small, and what a controller has resident counts more
-// than a twentieth of its time. GOGC says otherwise.
-const gcPercent = 25
-
 func main() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:])
 	stop()
