@@ -10,17 +10,26 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// With many objects the heap may grow less between two collections than Go's
-// 100 %: what is resident counts more then than the time that takes.
+// The heap may grow less between two collections than Go's 100 %: what a
+// controller has resident counts more than the time that takes, and all the more
+// with many objects.
 const (
-	manyObjects = 2000
-	gcPercent   = 25
+	gcPercent     = 50
+	manyObjects   = 2000
+	gcPercentMany = 25
 )
+
+// collectAt sets how much the heap may grow, unless GOGC does.
+func collectAt(percent int) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(percent)
+	}
+}
 
 // keepSight notes how an object was found at rest.
 func (o *opener) keepSight(name types.NamespacedName, s sight) {
-	if _, had := o.seen.Swap(name, s); !had && o.known.Add(1) == manyObjects && os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
+	if _, had := o.seen.Swap(name, s); !had && o.known.Add(1) == manyObjects {
+		collectAt(gcPercentMany)
 	}
 }
 

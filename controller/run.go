@@ -34,6 +34,7 @@ import (
 // are none. Of several replicas one leads, and does all that is written; all
 // serve. It may be called once in a process: metrics are global.
 func Run(ctx context.Context, cfg Config) error {
+	collectAt(gcPercent)
 	cfg = cfg.withDefaults()
 	if cfg.Rest == nil || cfg.Namespace == "" || cfg.Render == nil {
 		return errors.New("controller.Config lacks Rest, Namespace or Render")
