@@ -245,7 +245,7 @@ func (d *document) encode(to Format) ([]byte, error) {
 	if to == JSON {
 		out, err = encodeJSON(d.root)
 	} else {
-		out, err = d.encodeYAML()
+		out, err = encodeWithStandIns(d.root, d.encodeYAML)
 	}
 	if d.eol() == "\r\n" {
 		out = bytes.ReplaceAll(out, []byte("\n"), []byte("\r\n"))
