@@ -38,29 +38,20 @@ func specDigest(ss *bitnami.SealedSecret) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// slim is the cache's transform: of SealedSecrets it keeps digests of what
-// counts, of Secrets what tells whether one changed and may be a key. The rest
-// is read from the API server when it is needed.
+// slim is the cache's transform: the caches hold metadata, and of that what
+// tells whether an object changed, may be a key or says how far a value may be
+// moved. The rest is read from the API server when it is needed.
 func slim(obj any) (any, error) {
-	switch o := obj.(type) {
-	case *bitnami.SealedSecret:
-		return &bitnami.SealedSecret{
-			TypeMeta: o.TypeMeta, ObjectMeta: slimMeta(o.ObjectMeta),
-			Spec:   bitnami.SealedSecretSpec{Digest: specDigest(o)},
-			Status: bitnami.SealedSecretStatus{Digest: statusDigest(o.Status)},
-		}, nil
-	case *metav1.PartialObjectMetadata:
-		return &metav1.PartialObjectMetadata{TypeMeta: o.TypeMeta, ObjectMeta: slimMeta(o.ObjectMeta, keys.LabelRSA, keys.LabelAge)}, nil
+	m, ok := obj.(*metav1.PartialObjectMetadata)
+	if !ok {
+		return obj, nil
 	}
-	return obj, nil
-}
-
-// slimMeta names an object and its version. Of the labels it keeps those given.
-func slimMeta(m metav1.ObjectMeta, labels ...string) metav1.ObjectMeta {
-	return metav1.ObjectMeta{
+	return &metav1.PartialObjectMetadata{TypeMeta: m.TypeMeta, ObjectMeta: metav1.ObjectMeta{
 		Namespace: unique.Make(m.Namespace).Value(), Name: m.Name, UID: m.UID, ResourceVersion: m.ResourceVersion,
-		Generation: m.Generation, DeletionTimestamp: m.DeletionTimestamp, Labels: only(m.Labels, labels...),
-	}
+		Generation: m.Generation, DeletionTimestamp: m.DeletionTimestamp,
+		Labels:      only(m.Labels, keys.LabelRSA, keys.LabelAge),
+		Annotations: only(m.Annotations, openingAnnotations...),
+	}}, nil
 }
 
 func only(m map[string]string, names ...string) map[string]string {

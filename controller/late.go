@@ -3,9 +3,12 @@ package controller
 import (
 	"context"
 	"errors"
+	"maps"
 
 	"fuin.dev/controller/api/bitnami"
 	"fuin.dev/seal"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -56,8 +59,9 @@ func (o *opener) later(name types.NamespacedName) {
 // holds no value.
 type unreported struct {
 	uid    types.UID
-	spec   string
-	said   bool // it says something new
+	gen    int64
+	scope  map[string]string // the annotations that opening rests on
+	said   bool              // it says something new
 	status bitnami.SealedSecretStatus
 	out    outcome
 	sight  sight
@@ -75,7 +79,9 @@ func (o pass) mayWait(out outcome) bool {
 
 func (o pass) reportLater(ss *bitnami.SealedSecret, out outcome) {
 	name := client.ObjectKeyFromObject(ss)
-	u := unreported{uid: ss.UID, spec: specDigest(ss), status: o.statusOf(ss, out)}
+	u := unreported{
+		uid: ss.UID, gen: ss.Generation, scope: only(ss.Annotations, openingAnnotations...), status: o.statusOf(ss, out),
+	}
 	u.said = !sameWords(ss.Status.Conditions, u.status.Conditions)
 	ss.Status = u.status
 	u.sight = o.sight(ss, out.secret)
@@ -83,6 +89,18 @@ func (o pass) reportLater(ss *bitnami.SealedSecret, out outcome) {
 	u.out = out
 	o.keepUnreported(name, u)
 	o.later(name)
+}
+
+// lookAgain has an object looked at once more if its Secret changed while its
+// status waited, or the cache lags: an event of that may have come before.
+func (o pass) lookAgain(ctx context.Context, name types.NamespacedName) error {
+	v, ok := o.seen.Load(name)
+	secret, err := o.cached(ctx, corev1.SchemeGroupVersion.WithKind("Secret"), name)
+	if err != nil || ok && secret != nil && secret.ResourceVersion == v.(sight).secretRV {
+		return err
+	}
+	o.later(name)
+	return nil
 }
 
 func (o *opener) keepUnreported(name types.NamespacedName, u unreported) {
@@ -102,25 +120,20 @@ func (o *opener) takeUnreported(name types.NamespacedName) (u unreported, ok boo
 
 // reportNow writes the status that an earlier turn left, if it still is of
 // what stands there.
-func (o pass) reportNow(ctx context.Context, ss *bitnami.SealedSecret) (done bool, res reconcile.Result, err error) {
-	name := client.ObjectKeyFromObject(ss)
+func (o pass) reportNow(ctx context.Context, cached *metav1.PartialObjectMetadata) (done bool, res reconcile.Result, err error) {
+	name := client.ObjectKeyFromObject(cached)
 	u, ok := o.takeUnreported(name)
-	if !ok {
+	if !ok || u.uid != cached.UID || u.gen != cached.Generation || !maps.Equal(u.scope, cached.Annotations) {
 		return false, res, nil
 	}
-	if u.uid != ss.UID || u.spec != specDigest(ss) {
-		return false, res, nil
-	}
+	ss := &bitnami.SealedSecret{ObjectMeta: *cached.ObjectMeta.DeepCopy()}
 	if res, err = o.deliver(ctx, ss, u.out, u.status, u.said); err != nil || res.RequeueAfter > 0 {
 		if !errors.Is(err, context.Canceled) {
 			o.keepUnreported(name, u)
 		}
 		return true, res, err
 	}
-	u.sight.refresh(ss)
+	u.sight.version = ss.ResourceVersion
 	o.keepSight(name, u.sight)
-	if !o.rests(ctx, ss) {
-		o.later(name) // the Secret changed meanwhile, or the cache lags
-	}
-	return true, res, nil
+	return true, res, o.lookAgain(ctx, name)
 }

@@ -24,7 +24,7 @@ import (
 // opener makes the Secret of each SealedSecret. It is the only writer of
 // opened Secrets.
 type opener struct {
-	cache    client.Reader // slim SealedSecrets and the metadata of Secrets
+	cache    client.Reader // metadata of SealedSecrets and Secrets
 	api      client.Client // straight to the API server
 	keyring  *keyring
 	operator operator
@@ -103,10 +103,9 @@ func (o pass) conclude(ctx context.Context, ss *bitnami.SealedSecret, out outcom
 }
 
 // load reads the SealedSecret from the cache; nil when it is gone or going.
-func (o pass) load(ctx context.Context, name types.NamespacedName) (*bitnami.SealedSecret, error) {
-	var ss bitnami.SealedSecret
-	err := o.cache.Get(ctx, name, &ss)
-	if apierrors.IsNotFound(err) || err == nil && ss.DeletionTimestamp != nil {
+func (o pass) load(ctx context.Context, name types.NamespacedName) (*metav1.PartialObjectMetadata, error) {
+	ss, err := o.cached(ctx, sealedSecret, name)
+	if err == nil && (ss == nil || ss.DeletionTimestamp != nil) {
 		for _, known := range []*sync.Map{&o.seen, &o.done, &o.searches} {
 			known.Delete(name)
 		}
@@ -114,11 +113,14 @@ func (o pass) load(ctx context.Context, name types.NamespacedName) (*bitnami.Sea
 		o.metrics.forget(name)
 		return nil, nil // garbage collection removes the Secret
 	}
-	return &ss, err
+	return ss, err
 }
 
+// sealedSecret is the kind as the cache knows it.
+var sealedSecret = bitnami.GroupVersion.WithKind(bitnami.Kind)
+
 // body reads the SealedSecret with its values and its status.
-func (o pass) body(ctx context.Context, ss *bitnami.SealedSecret) (*bitnami.SealedSecret, error) {
+func (o pass) body(ctx context.Context, ss *metav1.PartialObjectMetadata) (*bitnami.SealedSecret, error) {
 	if kept := o.bodies.take(client.ObjectKeyFromObject(ss), ss.UID, ss.ResourceVersion); kept != nil {
 		return kept, nil
 	}
@@ -139,7 +141,8 @@ func (o pass) body(ctx context.Context, ss *bitnami.SealedSecret) (*bitnami.Seal
 // cache may lag behind what the opener itself made.
 func (o pass) secretOf(ctx context.Context, ss *bitnami.SealedSecret) (*corev1.Secret, error) {
 	if _, seen := o.seen.Load(client.ObjectKeyFromObject(ss)); !seen && ss.Status.Fuin == nil {
-		if meta, err := o.cachedSecret(ctx, ss); err == nil && meta == nil {
+		meta, err := o.cached(ctx, corev1.SchemeGroupVersion.WithKind("Secret"), client.ObjectKeyFromObject(ss))
+		if err == nil && meta == nil {
 			return nil, nil
 		}
 	}

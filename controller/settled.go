@@ -1,8 +1,6 @@
 package controller
 
 import (
-	"crypto/sha256"
-	"encoding/json"
 	"slices"
 	"strconv"
 
@@ -109,17 +107,4 @@ func conditionOf(conditions []bitnami.Condition, kind string) *bitnami.Condition
 func isTrue(conditions []bitnami.Condition, kind string) bool {
 	c := conditionOf(conditions, kind)
 	return c != nil && c.Status == corev1.ConditionTrue
-}
-
-// statusDigest names a status as it stands in the cluster.
-func statusDigest(s bitnami.SealedSecretStatus) string {
-	if s.Digest != "" {
-		return s.Digest
-	}
-	text, err := json.Marshal(s)
-	if err != nil {
-		return ""
-	}
-	sum := sha256.Sum256(text)
-	return string(sum[:])
 }

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -17,9 +18,7 @@ import (
 // an event costs no call.
 type sight struct {
 	uid       types.UID
-	gen       int64
-	spec      string // digest
-	status    string // digest
+	version   string // of the SealedSecret
 	opened    bool   // else it rests on the whole ring
 	keys      string // that opened it, one behind the other
 	worth     string // what they, or the ring, were worth
@@ -28,21 +27,15 @@ type sight struct {
 }
 
 func (o pass) sight(ss *bitnami.SealedSecret, secret metav1.Object) sight {
-	s := sight{spec: specDigest(ss)}
+	s := sight{uid: ss.UID, version: ss.ResourceVersion}
 	if r := ss.Status.Fuin; r != nil && isTrue(ss.Status.Conditions, bitnami.Ready) {
 		s.opened, s.keys = true, unique.Make(strings.Join(r.Keys, " ")).Value()
 	}
 	s.worth = o.worth(s)
-	s.refresh(ss)
 	if secret != nil {
 		s.secretUID, s.secretRV = secret.GetUID(), secret.GetResourceVersion()
 	}
 	return s
-}
-
-// refresh takes over what a written status says.
-func (s *sight) refresh(ss *bitnami.SealedSecret) {
-	s.uid, s.gen, s.status = ss.UID, ss.Generation, statusDigest(ss.Status)
 }
 
 // worth names what of the ring a sight rests on: the keys that opened the
@@ -59,34 +52,33 @@ func (o pass) worth(s sight) string {
 }
 
 // rests compares the caches, and the ring, with what was last found at rest.
-func (o pass) rests(ctx context.Context, ss *bitnami.SealedSecret) bool {
+func (o pass) rests(ctx context.Context, ss *metav1.PartialObjectMetadata) bool {
 	v, ok := o.seen.Load(client.ObjectKeyFromObject(ss))
 	if !ok {
 		return false
 	}
 	last := v.(sight)
-	secret, err := o.cachedSecret(ctx, ss)
+	secret, err := o.cached(ctx, corev1.SchemeGroupVersion.WithKind("Secret"), client.ObjectKeyFromObject(ss))
 	if err != nil {
 		return false
 	}
 	now := last
-	now.refresh(ss)
-	now.spec, now.worth, now.secretUID, now.secretRV = specDigest(ss), o.worth(last), "", ""
+	now.uid, now.version, now.worth, now.secretUID, now.secretRV = ss.UID, ss.ResourceVersion, o.worth(last), "", ""
 	if secret != nil {
 		now.secretUID, now.secretRV = secret.UID, secret.ResourceVersion
 	}
 	return last == now
 }
 
-// cachedSecret is the metadata of the Secret that the cache knows, nil if none.
-func (o pass) cachedSecret(ctx context.Context, ss *bitnami.SealedSecret) (*metav1.PartialObjectMetadata, error) {
-	secret := &metav1.PartialObjectMetadata{}
-	secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	err := o.cache.Get(ctx, client.ObjectKeyFromObject(ss), secret)
+// cached is the metadata of an object that the cache knows, nil if none.
+func (o *opener) cached(ctx context.Context, kind schema.GroupVersionKind, name types.NamespacedName) (*metav1.PartialObjectMetadata, error) {
+	m := &metav1.PartialObjectMetadata{}
+	m.SetGroupVersionKind(kind)
+	err := o.cache.Get(ctx, name, m)
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
-	return secret, err
+	return m, err
 }
 
 func (o pass) remember(ss *bitnami.SealedSecret, secret *corev1.Secret) {

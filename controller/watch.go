@@ -8,6 +8,7 @@ import (
 	"fuin.dev/controller/api/bitnami"
 	"fuin.dev/controller/fair"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -24,7 +25,7 @@ type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 // of the same name when a Secret does.
 func (o *opener) watch(mgr manager.Manager) error {
 	return builder.ControllerManagedBy(mgr).Named("sealedsecrets").
-		For(&bitnami.SealedSecret{}).
+		For(&bitnami.SealedSecret{}, builder.OnlyMetadata).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(o.namesake)).
 		WatchesRawSource(prelude(o.recall)).
 		WithOptions(controller.Options{
@@ -55,7 +56,7 @@ func (o *opener) newQueue(name string, limit workqueue.TypedRateLimiter[reconcil
 // namesake maps a Secret to the SealedSecret of the same name, if there is one.
 func (o *opener) namesake(ctx context.Context, secret client.Object) []reconcile.Request {
 	name := client.ObjectKeyFromObject(secret)
-	if o.cache.Get(ctx, name, &bitnami.SealedSecret{}) != nil {
+	if ss, err := o.cached(ctx, sealedSecret, name); err != nil || ss == nil {
 		return nil
 	}
 	return []reconcile.Request{{NamespacedName: name}}
@@ -68,8 +69,9 @@ func (o *opener) queueAll(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	var list bitnami.SealedSecretList
-	if err := o.cache.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+	list := &metav1.PartialObjectMetadataList{}
+	list.SetGroupVersionKind(bitnami.GroupVersion.WithKind(bitnami.Kind + "List"))
+	if err := o.cache.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
 		return err
 	}
 	for i := range list.Items {

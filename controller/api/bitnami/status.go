@@ -26,9 +26,6 @@ type SealedSecretStatus struct {
 	// Fuin is what a restart needs in order to open nothing again.
 	// +optional
 	Fuin *Record `json:"fuin,omitempty"`
-
-	// Digest is not of the API: the cache sets it when it drops the rest.
-	Digest string `json:"-"`
 }
 
 // UnmarshalJSON takes whatever stands there, as that of the spec does: who may

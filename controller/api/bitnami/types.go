@@ -70,8 +70,8 @@ type SealedSecretSpec struct {
 	// EncryptedData maps keys to sealed values.
 	EncryptedData EncryptedData `json:"encryptedData"`
 
-	// Digest and Invalid are not of the API: the cache sets the first when
-	// it drops the values, decoding the second when it meets no SealedSecret.
+	// Digest and Invalid are not of the API: the first spares computing it
+	// again, decoding sets the second when it meets no SealedSecret.
 	Digest  string `json:"-"`
 	Invalid string `json:"-"`
 }
