@@ -162,7 +162,7 @@ func pairs(flag, text string) (map[string]string, error) {
 		}
 		key, value, ok := strings.Cut(pair, "=")
 		if !ok {
-			return nil, fmt.Errorf("%s %q: write it as KEY=VALUE,...", flag, text)
+			return nil, fmt.Errorf("%s %q: write KEY=VALUE, several with commas between them", flag, text)
 		}
 		out[strings.TrimSpace(key)] = value
 	}
