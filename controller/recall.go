@@ -48,9 +48,13 @@ func (o pass) recognizeAll(ctx context.Context, namespace string) error {
 	next, stop := iter.Pull2(o.secrets(ctx, namespace))
 	defer stop()
 	secret, err, more := next()
+	n := 0
 	for ss, failed := range o.sealedSecrets(ctx, namespace) {
 		if failed != nil {
 			return failed
+		}
+		if n++; n == manyObjects {
+			collectAt(gcPercentMany)
 		}
 		for more && err == nil && keyOf(secret) < keyOf(ss) {
 			secret, err, more = next()

@@ -1,7 +1,7 @@
 // Command bench measures Fuin beside Sealed Secrets, both in one run and on
 // real servers. From the root of the repository:
 //
-//	go run ./testdata/bench            # 1,000 objects, 20 to 25 minutes on two quiet cores
+//	go run ./testdata/bench            # 1,000 objects, about 15 minutes on two quiet cores
 //	go run ./testdata/bench -short     # 100 objects, below four minutes
 //	go run ./testdata/bench -only seal-one,restart -n 5000 -json figures.json
 //
