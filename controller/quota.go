@@ -17,10 +17,3 @@ func newQuota() quota {
 		failures:  rate.NewLimiter(rate.Every(time.Second/5), 200),
 	}
 }
-
-// event records an event within a limit.
-func (quota) event(limit *rate.Limiter, record func()) {
-	if limit.Allow() {
-		record()
-	}
-}

@@ -13,15 +13,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// AnnotationRotate asks for a new key, on the ConfigMap of public keys, with
-// the kind behind it: fuin.dev/rotate-rsa or fuin.dev/rotate-age. Its value is
-// a time, RFC 3339; a key made before then seals no more.
-const AnnotationRotate = "fuin.dev/rotate-"
-
 // series is the keys of one encoding.
 type series struct {
 	kind   keys.Kind
-	name   string // in AnnotationRotate
+	name   string // behind keys.AnnotationRotate
 	prefix string // of Secrets
 	period time.Duration
 	cutoff time.Time
@@ -49,6 +44,9 @@ func (k *keyring) renew(ctx context.Context, requests map[string]string) (next t
 		if err != nil {
 			return next, err
 		}
+		if s.cutoff.After(time.Now()) && (due.IsZero() || s.cutoff.Before(due)) {
+			due = s.cutoff // it may call for a key when it comes
+		}
 		if !due.IsZero() && (next.IsZero() || due.Before(next)) {
 			next = due
 		}
@@ -59,7 +57,7 @@ func (k *keyring) renew(ctx context.Context, requests map[string]string) (next t
 // requested is the latest time, up to now, for which a new key was asked for.
 func (k *keyring) requested(s series, requests map[string]string) time.Time {
 	asked := []time.Time{s.cutoff}
-	if at, err := time.Parse(time.RFC3339, requests[AnnotationRotate+s.name]); err == nil {
+	if at, err := time.Parse(time.RFC3339, requests[keys.AnnotationRotate+s.name]); err == nil {
 		asked = append(asked, at)
 	}
 	if forced := k.forced.Load(); forced > 0 && s.kind == keys.RSA {

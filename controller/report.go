@@ -197,14 +197,14 @@ func sameWords(a, b []bitnami.Condition) bool {
 func (o pass) tell(ss *bitnami.SealedSecret, out outcome, said bool) {
 	switch {
 	case out.failure != nil && said:
-		o.quota.event(o.quota.failures, func() { o.events.Event(ss, corev1.EventTypeWarning, out.failure.reason, out.failure.message) })
+		if o.quota.failures.Allow() {
+			o.events.Event(ss, corev1.EventTypeWarning, out.failure.reason, out.failure.message)
+		}
 		if out.failure.again != nil {
 			return // the queue logs it, with each try
 		}
 		o.log.Error("not opened", "namespace", ss.Namespace, "name", ss.Name, "reason", out.failure.reason, "error", out.failure.message)
-	case out.failure == nil && (out.wrote || said):
-		o.quota.event(o.quota.successes, func() {
-			o.events.Event(ss, corev1.EventTypeNormal, reasonUnsealed, "SealedSecret unsealed successfully")
-		})
+	case out.failure == nil && (out.wrote || said) && o.quota.successes.Allow():
+		o.events.Event(ss, corev1.EventTypeNormal, reasonUnsealed, "SealedSecret unsealed successfully")
 	}
 }

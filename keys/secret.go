@@ -21,6 +21,11 @@ const (
 	dataRecipient = "recipient"
 )
 
+// AnnotationRotate asks for a new key, on the ConfigMap of a cluster's public
+// keys, with rsa or age behind it. Its value is a time, RFC 3339 in whole
+// seconds; a key made before then seals no more.
+const AnnotationRotate = "fuin.dev/rotate-"
+
 // A Secret is what of a Kubernetes Secret concerns a key.
 type Secret struct {
 	Namespace, Name string

@@ -166,7 +166,7 @@ func (o Opener) legacy(ob Object) (Opened, error) {
 		return Opened{}, &ObjectError{Namespace: ob.Namespace, Name: ob.Name, Keys: []KeyError{{"spec.data", err}}}
 	}
 	if len(ob.Values) > 0 {
-		return fail(refuse("keep one of them", "encryptedData and the older data exclude each other"))
+		return fail(errBothFormats)
 	}
 	at := Place{Scope: ob.Scope(), Namespace: ob.Namespace, Name: ob.Name}
 	if _, err := rsaSize(ob.Legacy); err != nil {

@@ -6,17 +6,11 @@ import (
 	"strings"
 	"time"
 
+	"fuin.dev/keys"
 	"github.com/spf13/cobra"
 )
 
-const (
-	// annotationRotate with the family behind it, on the cluster's ConfigMap, asks
-	// for a new key: a time, whole seconds; the controller makes a key unless its
-	// newest active one is as new.
-	annotationRotate = "fuin.dev/rotate-"
-
-	rotatePoll = 200 * time.Millisecond
-)
+const rotatePoll = 200 * time.Millisecond
 
 // rotateFlags are those of fuin keys rotate.
 type rotateFlags struct {
@@ -103,7 +97,7 @@ func (f *rotateFlags) ask(ctx context.Context, u *ui, before *published) error {
 			return fail("try again in a second; if that does not help, a clock is wrong",
 				"%s: its newest %s key was made just now: %s", before.cluster, one, k.Created.UTC().Format(time.RFC3339))
 		}
-		annotations[annotationRotate+one] = at.Format(time.RFC3339)
+		annotations[keys.AnnotationRotate+one] = at.Format(time.RFC3339)
 	}
 	change := map[string]any{"metadata": map[string]any{"annotations": annotations}}
 	c := before.cluster

@@ -13,17 +13,11 @@ import (
 // JSON, one object behind the other. As with Sealed Secrets all that fails is
 // a 500; its text names object, key and reason.
 func (s *Server) rotate(w http.ResponseWriter, r *http.Request) {
-	data, ok := body(w, r)
+	ctx, data, done, ok := s.admit(w, r)
 	if !ok {
 		return
 	}
-	free, ok := s.slot(w, r)
-	if !ok {
-		return
-	}
-	defer free()
-	ctx, cancel := context.WithTimeout(r.Context(), timeout)
-	defer cancel()
+	defer done()
 	resealed, err := s.reseal(ctx, data)
 	if err != nil {
 		http.Error(w, fmt.Sprintf("%.1000s", err.Error()), http.StatusInternalServerError)

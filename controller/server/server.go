@@ -153,3 +153,18 @@ func (s *Server) slot(w http.ResponseWriter, r *http.Request) (free func(), ok b
 		return nil, false
 	}
 }
+
+// admit reads a request that opens values and gives it a slot, or answers why
+// not. What was read from a stranger costs, too.
+func (s *Server) admit(w http.ResponseWriter, r *http.Request) (ctx context.Context, data []byte, done func(), ok bool) {
+	data, ok = body(w, r)
+	if !ok {
+		return nil, nil, nil, false
+	}
+	free, ok := s.slot(w, r)
+	if !ok {
+		return nil, nil, nil, false
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), timeout)
+	return ctx, data, func() { cancel(); free() }, true
+}

@@ -10,22 +10,16 @@ import (
 // verify answers whether all SealedSecrets of the body open here: 200, 409 if
 // one does not, 500 if the body holds none, as Sealed Secrets answers.
 func (s *Server) verify(w http.ResponseWriter, r *http.Request) {
-	data, ok := body(w, r)
+	ctx, data, done, ok := s.admit(w, r)
 	if !ok {
 		return
 	}
-	free, ok := s.slot(w, r) // reading what a stranger sends costs, too
-	if !ok {
-		return
-	}
-	defer free()
+	defer done()
 	objects, err := seal.Objects(data, maxObjects)
 	if err != nil {
 		http.Error(w, "the body holds no SealedSecret, or too many", http.StatusInternalServerError)
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), timeout)
-	defer cancel()
 	if s.open(ctx, objects) != nil {
 		http.Error(w, "does not open here", http.StatusConflict)
 		return
