@@ -81,6 +81,9 @@ func rsaRecipient(public *rsa.PublicKey, cert *x509.Certificate) (*Recipient, er
 		return nil, found("generate a larger one: fuin keys generate --type rsa",
 			"an RSA key of %d bits; at least %d are needed", bits, MinRSABits)
 	}
+	if public.E < 3 || public.E%2 == 0 || public.N.Bit(0) == 0 {
+		return nil, found("", "an RSA key whose numbers encrypt nothing")
+	}
 	fingerprint, err := crypto.PublicKeyFingerprint(public)
 	if err != nil {
 		return nil, err

@@ -2,12 +2,10 @@ package seal
 
 import (
 	"bytes"
-	"crypto/rand"
 	"slices"
 
 	"filippo.io/age"
 	"fuin.dev/keys"
-	"github.com/bitnami-labs/sealed-secrets/pkg/crypto"
 )
 
 // resealEntry opens a value and seals it to the keys of its own encoding,
@@ -40,7 +38,7 @@ func (o Opener) resealRSA(e *sealedEntry, raw []byte, to *Sealer) (*keys.Identit
 	if err != nil || by.Fingerprint() == newest.Fingerprint() {
 		return by, err
 	}
-	e.resealed, err = crypto.HybridEncrypt(rand.Reader, newest.RSA(), value, e.at.label())
+	e.resealed, err = sealRSA(newest.RSA(), value, e.at.label())
 	return by, err
 }
 

@@ -8,12 +8,10 @@
 package seal
 
 import (
-	"crypto/rand"
 	"encoding/base64"
 	"fmt"
 
 	"fuin.dev/keys"
-	"github.com/bitnami-labs/sealed-secrets/pkg/crypto"
 )
 
 // MaxValue bounds one plain value, in bytes. Kubernetes takes 1 MiB a Secret.
@@ -55,7 +53,7 @@ func (s *Sealer) Seal(at Place, value []byte) (string, error) {
 	var sealed []byte
 	var err error
 	if s.recipients[0].Kind() == keys.RSA {
-		sealed, err = crypto.HybridEncrypt(rand.Reader, s.recipients[0].RSA(), value, at.label())
+		sealed, err = sealRSA(s.recipients[0].RSA(), value, at.label())
 	} else {
 		sealed, err = sealAge(s.recipients, at, value)
 	}
