@@ -41,6 +41,7 @@ func serve(in io.Reader, out io.Writer) error {
 // requests answers one request after the other.
 func requests(in io.Reader, out io.Writer) error {
 	buffered := bufio.NewReader(in)
+	p := pipe{buffered, out}
 	for {
 		var req wire.Request
 		if err := wire.Read(buffered, &req); errors.Is(err, io.EOF) {
@@ -48,20 +49,36 @@ func requests(in io.Reader, out io.Writer) error {
 		} else if err != nil {
 			return err
 		}
-		if err := answer(req, out); err != nil {
+		if err := answer(req, p); err != nil {
 			return err
 		}
 	}
 }
 
-func answer(req wire.Request, out io.Writer) error {
+func answer(req wire.Request, p pipe) error {
 	debug.SetMemoryLimit(req.Limits.Memory)
 	overrun := time.AfterFunc(req.Limits.Time, func() { os.Exit(1) })
 	defer overrun.Stop()
-	if req.Templates == nil {
-		return errors.New("a request for nothing that is known")
+	switch {
+	case req.Templates != nil:
+		return engine.Templates(*req.Templates, func(r wire.Rendered) error { return wire.Write(p.out, r) })
+	case req.Directory != nil:
+		return engine.Directory(*req.Directory, p)
 	}
-	return engine.Templates(*req.Templates, func(r wire.Rendered) error {
-		return wire.Write(out, r)
-	})
+	return errors.New("a request for nothing that is known")
+}
+
+// pipe is the way to the parent and back.
+type pipe struct {
+	in  io.Reader
+	out io.Writer
+}
+
+// Send implements [engine.Wire].
+func (p pipe) Send(s wire.Step) error { return wire.Write(p.out, s) }
+
+// Receive implements [engine.Wire].
+func (p pipe) Receive() (a wire.Answer, err error) {
+	err = wire.Read(p.in, &a)
+	return a, err
 }

@@ -24,7 +24,7 @@ func TestAnswersWithOneFrameForEachTemplate(t *testing.T) {
 		Limits:    wire.Limits{Time: time.Minute, Memory: 1 << 30},
 		Templates: &wire.Templates{Items: []wire.Template{{Key: "a", Text: []byte("1")}, {Key: "b", Text: []byte("2")}}},
 	}
-	if err := answer(req, &out); err != nil {
+	if err := answer(req, pipe{out: &out}); err != nil {
 		t.Fatal(err)
 	}
 	want := frame(t, wire.Rendered{Key: "a", Value: []byte("1")}) + frame(t, wire.Rendered{Key: "b", Value: []byte("2")})

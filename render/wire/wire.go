@@ -10,7 +10,7 @@ package wire
 import "time"
 
 // Protocol is the version of the messages in this package.
-const Protocol = 1
+const Protocol = 2
 
 // Bounds that both ends keep.
 const (
@@ -39,6 +39,7 @@ type Hello struct {
 type Request struct {
 	Limits    Limits     `json:"limits"`
 	Templates *Templates `json:"templates,omitempty"`
+	Directory *Directory `json:"directory,omitempty"`
 }
 
 // Limits are what the child keeps to by itself. The parent enforces its own,
