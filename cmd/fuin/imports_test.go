@@ -17,8 +17,9 @@ func TestImports(t *testing.T) {
 			"sigs.k8s.io/controller-runtime", "sigs.k8s.io/kustomize", "helm.sh", "github.com/Masterminds/sprig",
 			"github.com/google/go-jsonnet",
 		},
-		"fuin.dev/keys": {"net/http", "k8s.io", "sigs.k8s.io"},
-		"fuin.dev/seal": {"net/http", "k8s.io", "sigs.k8s.io"},
+		"fuin.dev/config": {"net/http", "k8s.io", "sigs.k8s.io"},
+		"fuin.dev/keys":   {"net/http", "k8s.io", "sigs.k8s.io"},
+		"fuin.dev/seal":   {"net/http", "k8s.io", "sigs.k8s.io"},
 	} {
 		deps := goList(t, "-deps", pkg)
 		if len(deps) < 20 {
