@@ -27,7 +27,8 @@ import (
 type Config struct {
 	// Path of fuin-render. Default: beside the running program.
 	Path string
-	// Size is how many children there are at most, each working on one call.
+	// Size is how many children there are at most that run templates, each
+	// working on one call, and how many that render directories.
 	// Default: GOMAXPROCS.
 	Size int
 	// Deadline is how long one call may occupy a child. Default: 5 seconds.
@@ -36,6 +37,10 @@ type Config struct {
 	// looked at every 25 ms, so a child may have more for a moment, at most
 	// twice as much and 64 MiB. Enforced on Linux. Default: 256 MiB.
 	MaxMemory int64
+	// DirectoryDeadline and MaxDirectoryMemory are the same for a directory,
+	// which has a child of its own. Defaults: 60 seconds and 512 MiB.
+	DirectoryDeadline  time.Duration
+	MaxDirectoryMemory int64
 	// Idle is after how long an unused child ends. Default: 2 minutes.
 	Idle time.Duration
 }
@@ -50,6 +55,12 @@ func (c Config) withDefaults() Config {
 	if c.MaxMemory <= 0 {
 		c.MaxMemory = 256 << 20
 	}
+	if c.DirectoryDeadline <= 0 {
+		c.DirectoryDeadline = 60 * time.Second
+	}
+	if c.MaxDirectoryMemory <= 0 {
+		c.MaxDirectoryMemory = 512 << 20
+	}
 	if c.Idle <= 0 {
 		c.Idle = 2 * time.Minute
 	}
@@ -62,6 +73,7 @@ func (c Config) withDefaults() Config {
 type Pool struct {
 	config  Config
 	slots   chan struct{} // holds a token for each call that occupies a child
+	renders chan struct{} // likewise, of directories: templates do not wait for them
 	closing chan struct{}
 	calls   sync.WaitGroup // whatever Close waits for
 
@@ -79,6 +91,7 @@ func NewPool(config Config) *Pool {
 	return &Pool{
 		config:   config,
 		slots:    make(chan struct{}, config.Size),
+		renders:  make(chan struct{}, config.Size),
 		closing:  make(chan struct{}),
 		children: map[*child]bool{},
 	}
@@ -135,6 +148,34 @@ func (p *Pool) enter() bool {
 // with calls do with a child that nobody else uses. The child goes on to the
 // next call if do succeeds, and is ended if not.
 func (p *Pool) with(ctx context.Context, do func(*child) error) error {
+	return p.within(ctx, p.slots, func() error {
+		c, err := p.take(ctx)
+		if err != nil {
+			return err
+		}
+		if err := do(c); err != nil {
+			p.end(c)
+			return err
+		}
+		p.put(c)
+		return nil
+	})
+}
+
+// withNew calls do with a child that did nothing before, and ends it.
+func (p *Pool) withNew(ctx context.Context, do func(*child) error) error {
+	return p.within(ctx, p.renders, func() error {
+		c, err := p.start(ctx, p.config.MaxDirectoryMemory)
+		if err != nil {
+			return err
+		}
+		defer p.end(c)
+		return do(c)
+	})
+}
+
+// within calls do when one of slots is free.
+func (p *Pool) within(ctx context.Context, slots chan struct{}, do func() error) error {
 	if !p.enter() {
 		return ErrClosed
 	}
@@ -143,23 +184,14 @@ func (p *Pool) with(ctx context.Context, do func(*child) error) error {
 		return err
 	}
 	select {
-	case p.slots <- struct{}{}:
-		defer func() { <-p.slots }()
+	case slots <- struct{}{}:
+		defer func() { <-slots }()
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-p.closing:
 		return ErrClosed
 	}
-	c, err := p.take(ctx)
-	if err != nil {
-		return err
-	}
-	if err := do(c); err != nil {
-		p.end(c)
-		return err
-	}
-	p.put(c)
-	return nil
+	return do()
 }
 
 // take returns an idle child, or a new one.
@@ -171,7 +203,14 @@ func (p *Pool) take(ctx context.Context) (*child, error) {
 		}
 		p.end(c)
 	}
-	c, err := start(ctx, p.config, p.closing)
+	return p.start(ctx, p.config.MaxMemory)
+}
+
+// start starts a child that may have maxMemory bytes.
+func (p *Pool) start(ctx context.Context, maxMemory int64) (*child, error) {
+	config := p.config
+	config.MaxMemory = maxMemory
+	c, err := start(ctx, config, p.closing)
 	if err != nil {
 		return nil, err
 	}

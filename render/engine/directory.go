@@ -28,14 +28,15 @@ var engines = map[string]func(files fs.FS, d wire.Directory) (rendition, error){
 // directory is told over it.
 //
 // Rendering may run for ever, use all memory or end the process: only a
-// process that may be killed should call this.
+// process that may be killed should call this, and for one directory only:
+// engines keep state.
 func Directory(d wire.Directory, w Wire) error {
 	files := newCheckout(func(ask wire.Ask) ([]wire.Answer, error) { return question(w, ask) })
 	kind, result, err := dispatch(files, d)
 	if files.broken != nil {
 		return files.broken
 	}
-	done := &wire.Done{Kind: kind, Spent: result.spent}
+	done := &wire.Done{Kind: kind}
 	switch {
 	case err != nil && files.trouble != nil:
 		done.Fault = files.trouble.wire()
@@ -89,7 +90,7 @@ func dispatch(files fs.FS, d wire.Directory) (kind string, result rendition, err
 func guarded(render func(fs.FS, wire.Directory) (rendition, error), files fs.FS, d wire.Directory) (r rendition, err error) {
 	defer func() {
 		if recover() != nil {
-			r, err = rendition{spent: true}, blame(wire.EngineFailed, d.Path, 0, "made the renderer panic")
+			r, err = rendition{}, blame(wire.EngineFailed, d.Path, 0, "made the renderer panic")
 		}
 	}()
 	return render(files, d)

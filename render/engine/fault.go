@@ -11,10 +11,9 @@ import (
 type rendition struct {
 	objects []wire.Object
 	notes   []wire.Note
-	spent   bool // the process is not to render anything else
 }
 
-func (r *rendition) note(file string, line int, format string, args ...any) {
+func (r *rendition) note(file string, line int, format string, args ...any) { //nolint:unparam // others give arguments
 	if len(r.notes) < wire.MaxNotes {
 		r.notes = append(r.notes, wire.Note{File: file, Line: line, Message: fmt.Sprintf(format, args...)})
 	}

@@ -157,6 +157,7 @@ var refusals = map[wire.Refusal]fault{
 	wire.LargeRead: {cause: wire.LimitExceeded,
 		message: "is one file too many: a directory may read 64 MiB, and list 50,000 names",
 		hint:    "render a smaller directory"},
+	wire.DeepPath: {cause: wire.LimitExceeded, message: "lies more than 64 folders deep"},
 	wire.Forbidden: {cause: wire.RemoteRefused, message: "lies elsewhere, and is not fetched",
 		hint: "copy it into the repository, or allow it: allowRemote: true"},
 	wire.Unfetched: {cause: wire.RemoteRefused, message: "lies elsewhere, and could not be fetched"},

@@ -16,6 +16,9 @@ const (
 	MaxFolders = 64
 	// MaxNesting is how deep an object's fields may be nested.
 	MaxNesting = 128
+	// MaxValues is how many values all objects may have, with those within.
+	// Decoded, a value takes up to 100 bytes.
+	MaxValues = 2_000_000
 	// MaxObject is the largest object, in bytes of JSON. The API server accepts
 	// 3 MiB in a request, and etcd 1.5 MiB.
 	MaxObject = 4 << 20
@@ -25,6 +28,8 @@ const (
 	MaxSet = 64 << 20
 	// MaxNotes is how many notes are kept. Further ones are dropped.
 	MaxNotes = 200
+	// MaxBatch is how many paths one ask may have.
+	MaxBatch = 256
 	// MaxMessage is the longest message of a [Note] or a [Fault], in bytes.
 	MaxMessage = 600
 )
@@ -81,6 +86,10 @@ type Ask struct {
 	Paths []string `json:"paths"`
 }
 
+// RemotePrefix begins the paths of what was fetched from elsewhere. No path of
+// a checkout begins so.
+const RemotePrefix = ".fuin-remote/"
+
 // Answer is what the parent tells of a path, or that it does not.
 type Answer struct {
 	Refusal Refusal `json:"refusal,omitempty"`
@@ -94,6 +103,7 @@ type Answer struct {
 type Entry struct {
 	Name string `json:"name"`
 	Dir  bool   `json:"dir,omitempty"`
+	Link bool   `json:"link,omitempty"` // a symbolic link to what Dir tells
 }
 
 // Refusal is why there is no answer.
@@ -107,6 +117,7 @@ const (
 	Unreadable Refusal = "unreadable" // the source failed
 	LargeFile  Refusal = "largefile"  // more than MaxFile
 	LargeRead  Refusal = "largeread"  // more than MaxRead, MaxEntries or MaxAsks
+	DeepPath   Refusal = "deeppath"   // more than MaxFolders
 	Forbidden  Refusal = "forbidden"  // what lies elsewhere is not fetched
 	Unfetched  Refusal = "unfetched"  // it could not be
 )
@@ -116,12 +127,18 @@ type Object struct {
 	Content json.RawMessage `json:"content"`
 	File    string          `json:"file,omitempty"`
 	Line    int             `json:"line,omitempty"` // of its beginning, from 1; 0 is unknown
-	// WasNamespace and WasName are as File has them, where transformers
-	// changed them.
-	Was          bool     `json:"was,omitempty"` // the next two are known
-	WasNamespace string   `json:"wasNamespace,omitempty"`
-	WasName      string   `json:"wasName,omitempty"`
-	MovedBy      []string `json:"movedBy,omitempty"`
+	// Stray tells that it need not be an object: if it has neither an
+	// apiVersion nor a kind, it is left out with a note.
+	Stray bool `json:"stray,omitempty"`
+	// Origin is how File has it, if transformers may have changed that.
+	Origin *Origin `json:"origin,omitempty"`
+}
+
+// Origin is what an object was before transformers.
+type Origin struct {
+	Namespace string   `json:"namespace,omitempty"`
+	Name      string   `json:"name,omitempty"`
+	MovedBy   []string `json:"movedBy,omitempty"` // files that changed one of the two
 }
 
 // Note is about a file, in words of the engine's own.
@@ -135,8 +152,6 @@ type Note struct {
 type Done struct {
 	Kind  string `json:"kind"` // that rendered
 	Fault *Fault `json:"fault,omitempty"`
-	// Spent tells that the child is not to be used again.
-	Spent bool `json:"spent,omitempty"`
 }
 
 // Fault says why a directory does not render. What a library says about it can
