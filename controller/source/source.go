@@ -1,0 +1,154 @@
+// Package source fetches revisions of Git repositories, and of directories of
+// this machine, for reading:
+//
+//	store, err := source.New(source.Config{Dir: cache})
+//	defer store.Close()
+//	checkout, err := store.Fetch(ctx, source.Git{URL: url, Ref: source.Ref{Branch: "main"}, Auth: auth})
+//	defer checkout.Release()
+//	data, err := fs.ReadFile(checkout.Files, "base/kustomization.yaml")
+//
+// Repositories are hostile. All that they send is bounded, nothing of it is
+// written but as bytes of one file, and no path or symbolic link leads out of
+// the tree. Nothing of a repository is handed to anybody who has not just
+// listed its references with credentials of their own.
+//
+// Files that Git LFS keeps elsewhere are the pointers that stand in the
+// repository: they are not fetched.
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// Config says how a [Store] works. Only Dir is required.
+type Config struct {
+	// Dir is where the cache lies, in a directory of its own that is emptied by
+	// New and removed by Close: a process that was killed leaves nothing that
+	// another would trust. It belongs to one Store.
+	Dir string
+	// MaxSize of what a server sends of one repository, and of all files of one
+	// revision, in bytes. One file may have a quarter of it, and is held in
+	// memory while it is read. Default: 256 MiB.
+	MaxSize int64
+	// MaxTotal of the cache; what nobody uses is removed above it, the longest
+	// unused first. Default: 2 GiB.
+	MaxTotal int64
+	// MaxIdle is after how long a repository is removed that nobody asks for.
+	// Default: 1 hour.
+	MaxIdle time.Duration
+	// Timeout of one Fetch, with everything in it. Default: 2 minutes.
+	Timeout time.Duration
+	// LocalRoot is the directory below which Local may read; "" is none.
+	LocalRoot string
+	// Now is the time by which keys expire. Default: time.Now.
+	Now func() time.Time
+}
+
+func (c Config) withDefaults() Config {
+	if c.MaxSize <= 0 {
+		c.MaxSize = 256 << 20
+	}
+	if c.MaxTotal <= 0 {
+		c.MaxTotal = 2 << 30
+	}
+	if c.MaxIdle <= 0 {
+		c.MaxIdle = time.Hour
+	}
+	if c.Timeout <= 0 {
+		c.Timeout = 2 * time.Minute
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
+}
+
+// Store fetches repositories, and keeps what it fetched. It may be used by
+// several goroutines.
+type Store struct {
+	config     Config
+	dir        string
+	limits     limits
+	flights    *flights
+	transports transports
+	cancel     context.CancelFunc
+
+	mu           sync.Mutex // also of what repositories say is theirs
+	repositories map[string]*repository
+}
+
+// New makes a Store with an empty cache.
+func New(config Config) (*Store, error) {
+	config = config.withDefaults()
+	if config.Dir == "" {
+		return nil, errors.New("no directory for the cache of sources")
+	}
+	dir := filepath.Join(config.Dir, "sources")
+	err := os.RemoveAll(dir)
+	if err == nil {
+		err = os.MkdirAll(dir, 0o700)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("emptying the cache of sources: %w", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Store{
+		config: config, dir: dir, limits: newLimits(config.MaxSize),
+		flights: newFlights(ctx), cancel: cancel, repositories: map[string]*repository{},
+	}, nil
+}
+
+// Close ends all calls and removes the cache. Checkouts cannot be read after it.
+func (s *Store) Close() error {
+	s.cancel()
+	s.flights.wait()
+	s.transports.mu.Lock()
+	s.transports.closeAll()
+	s.transports.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for _, r := range s.repositories {
+		errs = append(errs, r.close())
+	}
+	clear(s.repositories)
+	return errors.Join(append(errs, os.RemoveAll(s.dir))...)
+}
+
+// Fetch returns the newest revision that a Git names. It asks the server each
+// time, and transfers only what is new. Errors are ctx's or an [*Error].
+func (s *Store) Fetch(ctx context.Context, g Git) (*Checkout, error) {
+	t, err := g.check()
+	if err != nil {
+		return nil, err
+	}
+	return s.flights.do(ctx, t.key(), func(ctx context.Context) (*Checkout, error) {
+		ctx, cancel := context.WithTimeout(ctx, s.config.Timeout)
+		defer cancel()
+		c, err := s.fetch(ctx, t)
+		s.sweep()
+		return c, err
+	})
+}
+
+// fetch is all of it: ask, transfer, verify, and the same for submodules.
+func (s *Store) fetch(ctx context.Context, t *target) (*Checkout, error) {
+	r := s.enter(t.URL)
+	defer s.leave(r)
+	job, err := s.ask(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	defer job.close()
+	c, err := r.obtain(ctx, job)
+	if err != nil {
+		return nil, explain(ctx, t.url.Host, err)
+	}
+	return c, nil
+}
