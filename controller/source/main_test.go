@@ -1,6 +1,7 @@
 package source_test
 
 import (
+	"encoding/base64"
 	"io/fs"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"fuin.dev/controller/gittest"
 	"fuin.dev/controller/source"
 	"go.uber.org/goleak"
+	"golang.org/x/crypto/ssh"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -109,3 +111,6 @@ func (w *world) read(c *source.Checkout, path string) string {
 	w.ok(err)
 	return string(data)
 }
+
+// keyText is a public key as it stands in files.
+func keyText(key ssh.PublicKey) string { return base64.StdEncoding.EncodeToString(key.Marshal()) }
