@@ -44,9 +44,14 @@ func (f *clusterFlags) add(cmd *cobra.Command) {
 
 // addFuin is for verbs that ask fuin-controller alone.
 func (f *clusterFlags) addFuin(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.kubeconfig, "kubeconfig", "", "`FILE` with the clusters; the default is $KUBECONFIG, else ~/.kube/config")
+	f.addKubeconfig(cmd)
 	cmd.Flags().StringVar(&f.namespace, "controller-namespace", "", "`NAMESPACE` of the controller; the default is "+fuinNamespace)
 	fromEnvironment(cmd, "controller-namespace")
+}
+
+// addKubeconfig is for verbs that do not ask a controller.
+func (f *clusterFlags) addKubeconfig(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.kubeconfig, "kubeconfig", "", "`FILE` with the clusters; the default is $KUBECONFIG, else ~/.kube/config")
 }
 
 // fuinNamespace is where fuin-controller runs.
@@ -57,12 +62,16 @@ func (f *clusterFlags) fuinNamespace() string {
 	return fuinNamespace
 }
 
-// A cluster answers questions about its keys, and keeps their states.
+// A cluster answers questions about its keys and Environments, and keeps the
+// states of its keys.
 type cluster struct {
-	flags   clusterFlags
-	context string
-	base    *url.URL
-	client  *http.Client
+	flags     clusterFlags
+	context   string
+	namespace string // of the context; "" if it names none
+	base      *url.URL
+	client    *http.Client // for small answers
+	pages     *http.Client // for those of lists
+	streams   *http.Client // for those without an end
 }
 
 // String names the cluster for people.
@@ -91,7 +100,11 @@ func (f *clusterFlags) dial(contextName string) (*cluster, error) {
 	if contextName == "" {
 		contextName = raw.CurrentContext
 	}
-	return f.connect(config, contextName)
+	c, err := f.connect(config, contextName)
+	if current := raw.Contexts[contextName]; err == nil && current != nil {
+		c.namespace = current.Namespace
+	}
+	return c, err
 }
 
 // configError replaces clientcmd's advice, which is not about fuin.
@@ -104,8 +117,7 @@ func configError(err error) error {
 
 func (f *clusterFlags) connect(config *rest.Config, contextName string) (*cluster, error) {
 	config.UserAgent = "fuin"
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return bounded{next} })
-	client, err := rest.HTTPClientFor(config)
+	transport, err := rest.TransportFor(config)
 	if err != nil {
 		return nil, unreachable(hintContext, "context %s: %w", contextName, err)
 	}
@@ -113,7 +125,12 @@ func (f *clusterFlags) connect(config *rest.Config, contextName string) (*cluste
 	if err != nil {
 		return nil, unreachable(hintContext, "context %s: %w", contextName, err)
 	}
-	return &cluster{flags: *f, context: contextName, base: base, client: client}, nil
+	return &cluster{
+		flags: *f, context: contextName, base: base,
+		client:  &http.Client{Transport: bounded{transport, netTimeout, maxAnswer}},
+		pages:   &http.Client{Transport: bounded{transport, pageTimeout, maxPage}},
+		streams: &http.Client{Transport: transport},
+	}, nil
 }
 
 // publicKeys reads the ConfigMap that the controller publishes.
@@ -238,6 +255,18 @@ func (c *cluster) send(ctx context.Context, method string, change []byte, path .
 	return resp.Header, body, err
 }
 
+// A refusal is the answer that a right is missing.
+type refusal struct {
+	cluster, verb, what, status string
+}
+
+func (r *refusal) Error() string { return r.cluster + ": " + r.what + ": " + r.status }
+
+// Hint names the right.
+func (r *refusal) Hint() string {
+	return "log in again, or ask for the right to " + r.verb + " " + r.what
+}
+
 // refusal is the error that a status means; verb and what make up the right.
 func (c *cluster) refusal(resp *http.Response, verb, what string) error {
 	switch resp.StatusCode {
@@ -246,7 +275,7 @@ func (c *cluster) refusal(resp *http.Response, verb, what string) error {
 	case http.StatusNotFound:
 		return fmt.Errorf("%s: %s: %w", c, what, errAbsent)
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return unreachable("log in again, or ask for the right to "+verb+" "+what, "%s: %s: %s", c, what, resp.Status)
+		return &fault{&refusal{c.String(), verb, what, resp.Status}, "", exitUnreachable}
 	}
 	return unreachable("", "%s: %s: %s", c, what, resp.Status)
 }

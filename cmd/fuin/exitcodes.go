@@ -24,8 +24,8 @@ var exitCodes = []struct {
 	{exitOK, "done"},
 	{exitError, "an error: an input is wrong, or a file cannot be read or written"},
 	{exitUsage, "wrong usage: unknown flags, missing arguments, no key named"},
-	{exitFindings, "findings or a difference, of commands that look for them"},
-	{exitUnreachable, "out of reach: no key opens a value, or a cluster or URL is silent"},
+	{exitFindings, "findings or a difference, of commands that look for them; an environment\n       that is not as it should be, of status and wait"},
+	{exitUnreachable, "out of reach: no key opens a value, a cluster or URL is silent, or a wait\n       was in vain"},
 	{exitInterrupted, "interrupted; nothing is half-written"},
 }
 

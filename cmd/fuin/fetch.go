@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -17,24 +18,34 @@ const (
 )
 
 // bounded limits a request in time and its answer in size.
-type bounded struct{ next http.RoundTripper }
-
-var errTooLarge = errors.New("the answer is larger than 1 MiB")
+type bounded struct {
+	next    http.RoundTripper
+	timeout time.Duration
+	size    int64
+}
 
 func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithTimeout(req.Context(), netTimeout)
+	resp, err := b.roundTrip(req)
+	if errors.Is(err, context.DeadlineExceeded) && req.Context().Err() == nil {
+		return nil, fmt.Errorf("no answer within %s", b.timeout)
+	}
+	return resp, err
+}
+
+func (b bounded) roundTrip(req *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(req.Context(), b.timeout)
 	defer cancel()
 	resp, err := b.next.RoundTrip(req.WithContext(ctx))
 	if err != nil {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, b.size+1))
 	if err != nil {
 		return nil, err
 	}
-	if len(body) > maxAnswer {
-		return nil, errTooLarge
+	if int64(len(body)) > b.size {
+		return nil, fmt.Errorf("the answer is larger than %d MiB", b.size>>20)
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp, nil
@@ -50,7 +61,7 @@ func fetchURL(ctx context.Context, address string) ([]byte, error) {
 	if err := checkURL(u); err != nil {
 		return nil, err
 	}
-	client := &http.Client{Transport: bounded{http.DefaultTransport}, CheckRedirect: checkRedirect}
+	client := &http.Client{Transport: bounded{http.DefaultTransport, netTimeout, maxAnswer}, CheckRedirect: checkRedirect}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, misuse("give https://HOST/PATH", "no URL")
@@ -102,7 +113,7 @@ func netReason(err error) error {
 		err = u.Err
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return errors.New("no answer within " + netTimeout.String())
+		return errors.New("no answer in time")
 	}
 	return err
 }

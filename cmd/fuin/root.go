@@ -6,9 +6,10 @@ import (
 
 // The groups of verbs in fuin help.
 const (
-	groupSecrets = "secrets"
-	groupKeys    = "keys"
-	groupOther   = "other"
+	groupSecrets      = "secrets"
+	groupKeys         = "keys"
+	groupEnvironments = "environments"
+	groupOther        = "other"
 )
 
 func newRoot(u *ui) *cobra.Command {
@@ -34,9 +35,11 @@ way, be it Git host, CI or reviewer, can read a value.`,
 	root.AddGroup(
 		&cobra.Group{ID: groupSecrets, Title: "Secrets"},
 		&cobra.Group{ID: groupKeys, Title: "Keys"},
+		&cobra.Group{ID: groupEnvironments, Title: "Environments"},
 		&cobra.Group{ID: groupOther, Title: "Other"})
 	addGrouped(root, groupSecrets, newSeal(u), newOpen(u), newSet(u), newUnset(u), newInspect(u))
 	addGrouped(root, groupKeys, newKeys(u))
+	addGrouped(root, groupEnvironments, newStatus(u), newWait(u))
 	addGrouped(root, groupOther, newVersion(u), newCompletion(u))
 	root.SetHelpCommand(newHelp(u))
 	root.AddCommand(newExitCodes())

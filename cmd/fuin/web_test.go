@@ -62,7 +62,7 @@ func (w *web) setup(env *testscript.Env) error {
 		clusters = append(clusters, map[string]any{"name": name, "cluster": cluster})
 		contexts = append(contexts, map[string]any{"name": name, "context": map[string]any{"cluster": name, "user": "dev"}})
 	}
-	for _, name := range []string{"fuin", "peer", "bare", "denied"} {
+	for _, name := range []string{"fuin", "peer", "bare", "denied", "garbage", "endless"} {
 		add(name, map[string]any{"server": w.tls.URL + "/" + name, "certificate-authority-data": ca})
 	}
 	add("untrusted", map[string]any{"server": w.tls.URL + "/fuin"})
@@ -90,8 +90,9 @@ func urlHandler(files map[string][]byte) http.Handler {
 	return mux
 }
 
-// apiHandler answers for four clusters: with fuin-controller, with Sealed
-// Secrets, with neither, and one that forbids everything.
+// apiHandler answers for six clusters: with fuin-controller, with Sealed
+// Secrets, with neither, one that forbids everything, one that answers nonsense,
+// and one whose lists never end.
 func apiHandler(files map[string][]byte) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/fuin/api/v1/namespaces/fuin-system/configmaps/fuin-public-keys", func(w http.ResponseWriter, r *http.Request) {
@@ -112,6 +113,11 @@ func apiHandler(files map[string][]byte) http.Handler {
 	})
 	mux.HandleFunc(services+"http:"+peerName+":http/proxy/v1/cert.pem", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, files["rsa.pem"])
+	})
+	mux.HandleFunc("/garbage/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"items": 1}`) })
+	items := strings.TrimSuffix(strings.Repeat(`{},`, 10_000), ",")
+	mux.HandleFunc("/endless/", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"metadata": {"continue": "more"}, "items": [%s]}`, items)
 	})
 	mux.HandleFunc("/denied/", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })
 	return mux
