@@ -42,14 +42,14 @@ func (p *Pool) Directory(ctx context.Context, d Directory) (*Set, error) {
 // tenant did to it must not reach the next.
 func (p *Pool) render(ctx context.Context, frame []byte, job *directoryJob) error {
 	return p.withNew(ctx, func(c *child) error {
-		ctx, cancel := context.WithTimeout(ctx, job.deadline) // for what is asked of others
+		asking, cancel := context.WithTimeout(ctx, job.deadline) // of others; its end is not ctx's
 		defer cancel()
 		w := watch{job.deadline, job.memory, p.closing}
 		return c.guard(ctx, w, func() error {
 			if _, err := c.in.Write(frame); err != nil {
 				return err
 			}
-			return job.converse(ctx, c)
+			return job.converse(asking, c)
 		})
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"bufio"
 	"errors"
 	"io"
+	"log"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -24,8 +25,9 @@ const maxStack = 64 << 20
 func main() {
 	debug.SetTraceback("none")
 	debug.SetMaxStack(maxStack)
-	runtime.GOMAXPROCS(2) // the request and the collector
-	time.Local = time.UTC // a result does not depend on the machine
+	runtime.GOMAXPROCS(2)     // the request and the collector
+	time.Local = time.UTC     // a result does not depend on the machine
+	log.SetOutput(io.Discard) // Helm logs what it reads
 	if err := serve(os.Stdin, os.Stdout); err != nil {
 		os.Exit(1) // the parent knows the request, and an error could quote it
 	}

@@ -62,49 +62,54 @@ func set(names ...string) map[string]bool {
 // counts too.
 func callsRandom(t *template.Template) bool {
 	for _, defined := range t.Templates() {
-		if defined.Tree != nil && calls(defined.Root, random) {
+		if defined.Tree != nil && !visit(defined.Root, isRepeatable) {
 			return true
 		}
 	}
 	return false
 }
 
-// calls reports whether a function of names is called anywhere below node.
-func calls(node parse.Node, names map[string]bool) bool {
+// isRepeatable reports whether a node calls none of random itself.
+func isRepeatable(node parse.Node) bool {
+	id, ok := node.(*parse.IdentifierNode)
+	return !ok || !random[id.Ident]
+}
+
+// visit calls yield for a node and all below it, until that returns false,
+// which it then returns, too.
+func visit(node parse.Node, yield func(parse.Node) bool) bool {
 	switch n := node.(type) {
-	case *parse.IdentifierNode:
-		return names[n.Ident]
 	case *parse.ListNode:
-		return n != nil && anyCalls(n.Nodes, names)
-	case *parse.CommandNode:
-		return anyCalls(n.Args, names)
+		return n == nil || yield(n) && visitAll(n.Nodes, yield)
 	case *parse.PipeNode:
-		return n != nil && anyCalls(n.Cmds, names)
+		return n == nil || yield(n) && visitAll(n.Cmds, yield)
+	case *parse.CommandNode:
+		return yield(n) && visitAll(n.Args, yield)
 	case *parse.ChainNode:
-		return calls(n.Node, names)
+		return yield(n) && visit(n.Node, yield)
 	case *parse.ActionNode:
-		return calls(n.Pipe, names)
+		return yield(n) && visit(n.Pipe, yield)
 	case *parse.TemplateNode:
-		return calls(n.Pipe, names)
+		return yield(n) && visit(n.Pipe, yield)
 	case *parse.IfNode:
-		return branchCalls(&n.BranchNode, names)
+		return yield(n) && visitBranch(&n.BranchNode, yield)
 	case *parse.RangeNode:
-		return branchCalls(&n.BranchNode, names)
+		return yield(n) && visitBranch(&n.BranchNode, yield)
 	case *parse.WithNode:
-		return branchCalls(&n.BranchNode, names)
+		return yield(n) && visitBranch(&n.BranchNode, yield)
 	}
-	return false
+	return yield(node)
 }
 
-func branchCalls(n *parse.BranchNode, names map[string]bool) bool {
-	return calls(n.Pipe, names) || calls(n.List, names) || calls(n.ElseList, names)
+func visitBranch(n *parse.BranchNode, yield func(parse.Node) bool) bool {
+	return visit(n.Pipe, yield) && visit(n.List, yield) && visit(n.ElseList, yield)
 }
 
-func anyCalls[N parse.Node](nodes []N, names map[string]bool) bool {
+func visitAll[N parse.Node](nodes []N, yield func(parse.Node) bool) bool {
 	for _, n := range nodes {
-		if calls(n, names) {
-			return true
+		if !visit(n, yield) {
+			return false
 		}
 	}
-	return false
+	return true
 }

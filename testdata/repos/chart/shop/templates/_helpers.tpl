@@ -1,0 +1,3 @@
+{{- define "shop.image" -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end }}
