@@ -228,3 +228,9 @@ func or(s, fallback string) string {
 	}
 	return s
 }
+
+// Object writes an object of any content, well-formed or not, and returns its
+// hash. The kind is blob, tree, commit or tag.
+func (r *Repo) Object(ctx context.Context, kind string, content []byte) (string, error) {
+	return run(ctx, r.Dir, bytes.NewBuffer(content), "hash-object", "-t", kind, "-w", "--stdin", "--literally")
+}

@@ -57,16 +57,24 @@ func parse(raw []byte) (*parsed, error) {
 			continue
 		}
 		key, value, _ := strings.Cut(line, " ")
-		if last = ""; p.headers[key] == "" {
+		_, again := p.headers[key]
+		if last = ""; !again {
 			p.headers[key], last = value, key
-		} else if key != "parent" {
-			return nil, errObject // two trees or signatures: whose is it?
+		} else if single[key] {
+			return nil, errObject
 		}
 		if key == "parent" && len(p.parents) < maxParents {
 			p.parents = append(p.parents, plumbing.NewHash(value))
 		}
 	}
 	return p, nil
+}
+
+// single are the headers of which there is one: which of two trees would it be
+// that was signed?
+var single = map[string]bool{
+	"tree": true, "author": true, "committer": true, "gpgsig": true, "gpgsig-sha256": true,
+	"object": true, "type": true, "tag": true, "tagger": true,
 }
 
 // hash reads a header that names an object.

@@ -150,5 +150,9 @@ func (s *Store) fetch(ctx context.Context, t *target) (*Checkout, error) {
 	if err != nil {
 		return nil, explain(ctx, t.url.Host, err)
 	}
+	if c.Commit.Signer, err = t.verify(c.held[0].db, job.found, s.config.Now()); err != nil {
+		c.Release()
+		return nil, explain(ctx, t.url.Host, err)
+	}
 	return c, nil
 }
