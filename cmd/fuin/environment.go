@@ -43,6 +43,7 @@ type environmentSpec struct {
 		Directory string `json:"directory"`
 	} `json:"source"`
 	Path            string `json:"path"`
+	Interval        string `json:"interval"`
 	RetryInterval   string `json:"retryInterval"`
 	TargetNamespace string `json:"targetNamespace"`
 	Images          []struct {
@@ -147,10 +148,15 @@ func (e *environment) condition(kind string) condition {
 // observed tells whether the status is about the spec as it stands.
 func (e *environment) observed() bool { return e.Status.ObservedGeneration >= e.Metadata.Generation }
 
+// retryReasons are those of Reconciling where nothing goes on but the wait for
+// another try, after a failure: Fuin's, and Flux's.
+var retryReasons = []string{"Retrying", "ProgressingWithRetry"}
+
 // state is the Environment's, by its conditions as kstatus reads them, and
 // what there is to say about it.
 func (e *environment) state() (state, string) {
 	ready, stalled, reconciling := e.condition("Ready"), e.condition("Stalled"), e.condition("Reconciling")
+	atWork := reconciling.Status == "True" && !slices.Contains(retryReasons, reconciling.Reason)
 	switch {
 	case !e.Metadata.DeletionTimestamp.IsZero():
 		return stateDeleting, ready.Message
@@ -160,12 +166,12 @@ func (e *environment) state() (state, string) {
 		return stateUnknown, "no controller has seen it yet"
 	case !e.observed():
 		return stateReconciling, "its spec was changed; the controller has not seen that yet"
+	case atWork: // the others are of the revision before
+		return stateReconciling, cmp.Or(reconciling.Message, ready.Message)
 	case stalled.Status == "True":
 		return stateStalled, cmp.Or(stalled.Message, ready.Message)
 	case ready.Status == "False":
 		return stateFailed, ready.Message
-	case reconciling.Status == "True":
-		return stateReconciling, cmp.Or(reconciling.Message, ready.Message)
 	case ready.Status == "True":
 		return stateReady, ready.Message
 	}

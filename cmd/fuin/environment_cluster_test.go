@@ -79,7 +79,7 @@ func (w *world) environment(t *testing.T, namespace, name string, edit ...func(*
 	e := &v1alpha1.Environment{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
 	e.Spec.Source.Git = &v1alpha1.Git{URL: "https://git.example/team/shop.git", Ref: v1alpha1.GitRef{Branch: "main"}}
 	e.Spec.Path, e.Spec.Prune = "overlays/"+name, true
-	e.Spec.Interval.Duration, e.Spec.RetryInterval.Duration, e.Spec.Timeout.Duration = time.Minute, time.Second, time.Minute
+	e.Spec.Interval.Duration, e.Spec.RetryInterval.Duration, e.Spec.Timeout.Duration = time.Second, time.Second, time.Minute
 	for _, edit := range edit {
 		edit(&e.Spec)
 	}

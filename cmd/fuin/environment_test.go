@@ -35,7 +35,7 @@ func compareFields(t *testing.T, path string, ours, api reflect.Type) {
 	for api.Kind() == reflect.Pointer || api.Kind() == reflect.Slice {
 		api = api.Elem()
 	}
-	if ours == reflect.TypeFor[time.Time]() || strings.HasSuffix(path, ".retryInterval") { // text in JSON
+	if ours == reflect.TypeFor[time.Time]() || strings.HasSuffix(strings.ToLower(path), "interval") { // text in JSON
 		if name := api.Name(); name != "Time" && name != "Duration" {
 			t.Errorf("%s is a %s in the API", path, api)
 		}
@@ -83,7 +83,9 @@ func TestState(t *testing.T) {
 		"of the spec before":     {status: status(1, is("Ready", "True")), want: stateReconciling, message: "its spec was changed; the controller has not seen that yet"},
 		"ready and at work":      {status: status(2, is("Ready", "True"), is("Reconciling", "True")), want: stateReconciling, message: "Reconciling"},
 		"failed":                 {status: status(2, is("Ready", "False")), want: stateFailed, message: "Ready"},
-		"failed, is retried":     {status: status(2, is("Ready", "False"), is("Reconciling", "True")), want: stateFailed, message: "Ready"},
+		"failed, is retried":     {status: status(2, is("Ready", "False"), condition{Type: "Reconciling", Status: "True", Reason: "Retrying"}), want: stateFailed, message: "Ready"},
+		"failed before":          {status: status(2, is("Ready", "False"), is("Reconciling", "True")), want: stateReconciling, message: "Reconciling"},
+		"stalled before":         {status: status(2, is("Ready", "False"), is("Stalled", "True"), is("Reconciling", "True")), want: stateReconciling, message: "Reconciling"},
 		"stalled":                {status: status(2, is("Ready", "False"), is("Stalled", "True")), want: stateStalled, message: "Stalled"},
 		"not stalled":            {status: status(2, is("Ready", "True"), is("Stalled", "False")), want: stateReady, message: "Ready"},
 		"suspended":              {status: status(2, is("Ready", "False")), suspend: true, want: stateSuspended, message: "Ready"},

@@ -13,8 +13,11 @@ func (t *table) printDetail(e environmentShape) {
 	t.field("ref", e.Source.Ref)
 	t.field("path", e.Source.Path)
 	t.field("attempted", dash(e.AttemptedRevision))
-	t.field("applied", dash(e.AppliedRevision))
-	t.field("since", t.ago(e.AppliedAt))
+	applied := dash(e.AppliedRevision)
+	if e.AppliedAt != nil {
+		applied += " (" + t.ago(e.AppliedAt) + " ago)"
+	}
+	t.field("applied", applied)
 	t.field("objects", fmt.Sprint(e.Objects))
 	t.field("secrets", fmt.Sprintf("%d sealed, %d of references, %d failed", e.Secrets.Sealed, e.Secrets.References, e.Secrets.FailedObjects))
 	t.printConditions(e.Conditions)
@@ -97,10 +100,10 @@ func (t *table) printHistory(all []revisionShape) {
 	if len(all) == 0 {
 		return
 	}
-	const row = "%-11s %6s %-18s %-20s %s"
+	const row = "%-10s %4s %-16s %-14s %s"
 	t.section(fmt.Sprintf(row, "RESULT", "AGE", "REVISION", "AUTHOR", "SUBJECT"))
 	for _, r := range first(all) {
-		t.line(row, cut(r.Result, 11), t.ago(r.Time), cut(dash(shortRevision(r.Revision)), 18), cut(dash(r.Author), 20), r.Subject)
+		t.line(row, cut(r.Result, 10), t.ago(r.Time), cut(dash(shortRevision(r.Revision)), 16), cut(dash(r.Author), 14), r.Subject)
 		if r.Signer != "" {
 			t.text(4, 2, "signed by "+r.Signer)
 		}

@@ -57,9 +57,11 @@ func (f *statusFlags) runImage(ctx context.Context, u *ui, c *cluster, all []env
 	return shape.finding(f.image)
 }
 
-// mentions spares the reading of workloads that have another image.
+// mentions spares the reading of workloads that have another image. Those that
+// are held back are not among the applied ones.
 func (e *environment) mentions(wanted image) bool {
-	return slices.ContainsFunc(e.Status.Images, func(s string) bool { return parseImage(s).named(wanted) }) || e.declares(wanted.name)
+	holds := slices.ContainsFunc(e.Status.Secrets.Failed, func(f secretFailure) bool { return len(f.Holds) > 0 })
+	return holds || slices.ContainsFunc(e.Status.Images, func(s string) bool { return parseImage(s).named(wanted) }) || e.declares(wanted.name)
 }
 
 // declares reports whether the spec overrides an image of that name.
@@ -126,7 +128,7 @@ func (e *environment) appliedUses(wanted image) []imageUse {
 		}
 		out = append(out, row)
 	}
-	if len(out) == 0 {
+	if len(out) == 0 && e.declares(wanted.name) {
 		out = append(out, imageUse{Namespace: e.Metadata.Namespace, Environment: e.Metadata.Name, State: imageOther, Message: clean(e.stuck("", "", wanted))})
 	}
 	return out

@@ -10,7 +10,7 @@ import (
 func (t *table) printList(all []environmentShape, keys []listedKey) {
 	width := len("ENVIRONMENT")
 	for _, e := range all {
-		width = min(max(width, len(e.title())), 30)
+		width = min(max(width, len(e.title())), 27)
 	}
 	const row = "%-*s %-11s %-16s %7s %7s %s"
 	t.line(row, width, "ENVIRONMENT", "STATE", "REVISION", "APPLIED", "OBJECTS", "SECRETS")
@@ -70,16 +70,17 @@ func (t *table) printRing(all []listedKey) {
 	if len(all) == 0 {
 		return
 	}
-	t.section("SEALING KEY        CREATED")
+	const row = "%-7s %-17s %s"
+	t.section(fmt.Sprintf(row, "KEY", "SEALS WITH", "AGE"))
 	others := 0
 	for _, k := range all {
 		if k.recipient == nil {
 			others++
 			continue
 		}
-		t.line("%-7s %-10s %s", k.Kind, cut(k.Fingerprint, len("SHA256:")+9), t.ago(k.Created))
+		t.line(row, k.Kind, cut(k.Fingerprint, len("SHA256:")+9), t.ago(k.Created))
 	}
 	if others > 0 {
-		t.line("and %s that seal no more: fuin keys list cluster", plural(others, "key"))
+		t.line("and %d older, see fuin keys list cluster", others)
 	}
 }

@@ -113,7 +113,7 @@ func (f *waitFlags) report(u *ui, waits []*waiting) error {
 func (w *waiting) timedOut(timeout time.Duration) error {
 	hint := "fuin status " + w.title + " tells more"
 	if w.unseen {
-		hint = "was " + shortCommit(w.commit) + " pushed, to the branch that the environment applies? " + hint
+		hint = "was " + shortCommit(w.commit) + " pushed to what the environment applies, and not replaced before it was seen? " + hint
 	}
 	return &fault{fmt.Errorf("%s: not %s within %s: %s", w.title, w.until, timeout, strings.TrimSuffix(w.said, ": ")), hint, exitUnreachable}
 }

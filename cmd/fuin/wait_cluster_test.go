@@ -56,13 +56,30 @@ func testWaitFailures(t *testing.T, w *world) {
 	})
 	code, out, said := w.run(t, "wait", ns+"/shop", "--revision", commitB)
 	expect(t, "stalled", code, exitFindings, out+said, ns+"/shop: WrongCluster: its keys are another's", "fuin status "+ns+"/shop tells more")
-	code, _, said = w.run(t, "wait", ns+"/shop", "--revision", commitA, "--timeout", "100ms")
-	expect(t, "stalled at another revision", code, exitUnreachable, said, "not ready within 100ms")
+	w.report(t, e, func(s *v1alpha1.EnvironmentStatus) {
+		s.History = []v1alpha1.Revision{{Revision: mainB, Result: "Failed", Message: "WrongCluster: its keys are another's", Time: metav1.Now()}}
+	})
+	wait := w.start(t, w.kubeconfig, "wait", ns+"/shop", "--revision", commitA)
+	wait.says(t, "its keys are another's")
+	fails(func(s *v1alpha1.EnvironmentStatus) { // nobody changes Ready and Stalled while the next revision is applied
+		s.Conditions = append(s.Conditions, metav1.Condition{Type: v1alpha1.Reconciling, Status: metav1.ConditionTrue, Reason: "Applying", Message: "applying " + mainA, LastTransitionTime: metav1.Now()})
+		s.LastAttemptedRevision = mainA
+	})
+	wait.says(t, "Reconciling - (main@aaaaaaaa attempted): applying "+mainA)
+	w.report(t, e, func(s *v1alpha1.EnvironmentStatus) { s.History = nil; ready(mainA)(s) })
+	wait.ends(t, "stalled at another revision", exitOK, ns+"/shop Ready "+mainA)
+
+	fails(func(s *v1alpha1.EnvironmentStatus) {
+		s.LastAttemptedRevision = mainA
+		conditions(s, metav1.ConditionFalse, "VerificationFailed", "the commit is not signed")
+	})
+	code, _, said = w.run(t, "wait", ns+"/shop", "--revision", commitB)
+	expect(t, "no revision to be had", code, exitFindings, said, "VerificationFailed: the commit is not signed")
 
 	fails(func(s *v1alpha1.EnvironmentStatus) {
 		conditions(s, metav1.ConditionFalse, "ApplyFailed", "a webhook is away")
 	})
-	wait := w.start(t, w.kubeconfig, "wait", ns+"/shop", "--revision", commitB)
+	wait = w.start(t, w.kubeconfig, "wait", ns+"/shop", "--revision", commitB)
 	wait.says(t, "a webhook is away")
 	w.report(t, e, ready(mainB))
 	wait.ends(t, "a failure that passed", exitOK, ns+"/shop Ready "+mainB)
@@ -78,7 +95,7 @@ func testWaitFailures(t *testing.T, w *world) {
 	code, _, said = w.run(t, "wait", ns+"/shop", "--revision", commitB)
 	expect(t, "a failure that lasts", code, exitFindings, said, "ApplyFailed: no right to apply")
 
-	wait = w.start(t, w.kubeconfig, "wait", ns+"/shop", "--revision", commitA)
+	wait = w.start(t, w.kubeconfig, "wait", ns+"/shop", "--revision", strings.Repeat("c", 40))
 	wait.says(t, "no right to apply")
 	if err := w.client.Delete(t.Context(), e); err != nil {
 		t.Fatal(err)

@@ -56,9 +56,11 @@ func (w *waiting) judge(ctx context.Context, u *ui, e *environment) {
 		w.fail("unset spec.suspend", "it is suspended, so nothing is applied")
 	case at == stateDeleting:
 		w.fail("", "it is being deleted")
-	case !e.observed() || w.unseen:
-		// what the status says is about something else
-	case at == stateStalled, at == stateFailed && w.lasts(e, u.now()):
+	case !e.observed() || at != stateStalled && at != stateFailed:
+		// at work
+	case w.unseen && e.failedRevision():
+		// that is about another revision
+	case at == stateStalled && !w.unseen, w.lasts(e, u.now()):
 		w.fail("fuin status "+w.title+" tells more", "%s: %s", clean(cmp.Or(e.reason(), string(at))), clean(message))
 	}
 }
@@ -119,17 +121,32 @@ func (w *waiting) lasts(e *environment, now time.Time) bool {
 	if failing := e.Status.LastAttemptedRevision + " " + reason; failing != w.failing {
 		w.failing, w.since = failing, now
 	}
-	return now.Sub(w.since) >= e.patience()
+	wait := patience(e.Spec.RetryInterval, 20*time.Second)
+	if w.unseen {
+		wait += patience(e.Spec.Interval, time.Minute) // until the source is looked at again
+	}
+	return now.Sub(w.since) >= wait
 }
 
-// patience is the time for one more try of the controller.
-func (e *environment) patience() time.Duration {
-	const most = 5 * time.Minute
-	retry, err := time.ParseDuration(e.Spec.RetryInterval)
-	if err != nil || retry <= 0 {
-		retry = 20 * time.Second
+// patience is how long something takes at the most that the controller does at
+// an interval, or at the default one.
+func patience(interval string, otherwise time.Duration) time.Duration {
+	d, err := time.ParseDuration(interval)
+	if err != nil || d <= 0 {
+		d = otherwise
 	}
-	return min(retry+retry/2, most)
+	return min(d+d/2, 10*time.Minute)
+}
+
+// failedRevision reports whether the failure is one of the revision that was
+// attempted last, and not that no revision is to be had.
+func (e *environment) failedRevision() bool {
+	if len(e.Status.History) == 0 {
+		return false
+	}
+	newest := e.Status.History[0]
+	return newest.Revision == e.Status.LastAttemptedRevision && newest.Result != resultApplied &&
+		strings.Contains(newest.Message, e.condition("Ready").Message)
 }
 
 func (w *waiting) succeed(e *environment) {

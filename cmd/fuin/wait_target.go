@@ -118,12 +118,16 @@ func (f *waitFlags) waits(ctx context.Context, u *ui, tree *worktree, all []envi
 	}
 	out := make([]*waiting, 0, len(all))
 	for _, e := range all {
-		what := "what its spec asks for"
-		if commit != "" {
-			what = "commit " + shortCommit(commit)
+		w := &waiting{title: e.String(), commit: commit, until: f.until.value, tree: tree}
+		if e.Spec.Source.Git == nil && f.revision == "" {
+			w.commit = "" // its directory may be a work tree, but it has no commit
 		}
-		u.note("waiting for %s: %s %s", e.String(), what, f.until.value)
-		out = append(out, &waiting{title: e.String(), commit: commit, until: f.until.value, tree: tree})
+		what := "what its spec asks for"
+		if w.commit != "" {
+			what = "commit " + shortCommit(w.commit)
+		}
+		u.note("waiting for %s: %s %s", w.title, what, w.until)
+		out = append(out, w)
 	}
 	return out, nil
 }
@@ -135,7 +139,7 @@ func (f *waitFlags) commit(ctx context.Context, tree *worktree) (string, error) 
 		return "", nil
 	case f.revision == "":
 		return tree.head, nil
-	case strings.Contains(f.revision, "@"):
+	case strings.Contains(f.revision, "@sha1:"):
 		return commitOf(f.revision), nil
 	}
 	if tree == nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -124,21 +123,23 @@ func (w *workload) rolled() (bool, string) {
 // may not read, by kind.
 func (c *cluster) workloads(ctx context.Context, e *environment) (found []workload, unread map[string]string, err error) {
 	unread = map[string]string{}
+	known := newManaged([]environment{*e})
 	for _, at := range e.workloadPlaces() {
-		known := workloadKinds[at.Kind]
+		kind := workloadKinds[at.Kind]
 		some, _, err := listAll[workload](ctx, c, query{
-			path: []string{known.path, "namespaces", at.Namespace, known.plural}, limit: 100, values: url.Values{},
+			path: []string{kind.path, "namespaces", at.Namespace, kind.plural}, limit: 100,
 		})
 		switch {
 		case refused(err):
-			unread[at.Kind] = fmt.Sprintf("you may not list %s in namespace %s", known.plural, at.Namespace)
+			unread[at.Kind] = fmt.Sprintf("you may not list %s in namespace %s", kind.plural, at.Namespace)
 			continue
 		case err != nil:
 			return nil, nil, err
 		}
 		for _, w := range some {
 			w.kind = at.Kind
-			if e.owns(objectID{w.Metadata.Namespace, w.Metadata.Name, at.Group, at.Kind}, w.Metadata.Labels) {
+			at.Name = w.Metadata.Name
+			if known.inventory[at] || e.labelled(w.Metadata.Labels) {
 				found = append(found, w)
 			}
 		}
@@ -150,11 +151,13 @@ func (c *cluster) workloads(ctx context.Context, e *environment) (found []worklo
 // namespace; the name is empty.
 func (e *environment) workloadPlaces() []objectID {
 	var out []objectID
+	seen := map[objectID]bool{}
 	for _, entry := range e.Status.Inventory {
 		id, ok := entry.object()
 		known, isWorkload := workloadKinds[id.Kind]
 		id.Name = ""
-		if ok && isWorkload && known.group == id.Group && dnsName.MatchString(id.Namespace) && !slices.Contains(out, id) {
+		if ok && isWorkload && known.group == id.Group && dnsName.MatchString(id.Namespace) && !seen[id] {
+			seen[id] = true
 			out = append(out, id)
 		}
 	}
@@ -162,13 +165,7 @@ func (e *environment) workloadPlaces() []objectID {
 	return out
 }
 
-// owns reports whether an object is the Environment's, by label or inventory.
-func (e *environment) owns(id objectID, labels map[string]string) bool {
-	if labels[labelEnvironment] == e.Metadata.Name && labels[labelEnvironmentNamespace] == e.Metadata.Namespace {
-		return true
-	}
-	return slices.ContainsFunc(e.Status.Inventory, func(entry inventoryEntry) bool {
-		in, ok := entry.object()
-		return ok && in == id
-	})
+// labelled reports whether labels are of what the Environment applied.
+func (e *environment) labelled(labels map[string]string) bool {
+	return labels[labelEnvironment] == e.Metadata.Name && labels[labelEnvironmentNamespace] == e.Metadata.Namespace
 }
