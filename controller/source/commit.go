@@ -35,8 +35,7 @@ type parsed struct {
 
 // The bounds of what commits say.
 const (
-	maxAuthor  = 200
-	maxSubject = 200
+	maxLine    = 200
 	maxParents = 1000
 )
 
@@ -96,7 +95,7 @@ func (d *database) commit(h plumbing.Hash) (*parsed, error) {
 func (p *parsed) describe(h plumbing.Hash) Commit {
 	subject, _, _ := strings.Cut(strings.TrimLeft(p.message, "\n"), "\n")
 	author, when := signature(p.headers["author"])
-	return Commit{Hash: h.String(), Author: printable(author, maxAuthor), Subject: printable(subject, maxSubject), Time: when}
+	return Commit{Hash: h.String(), Author: printable(author), Subject: printable(subject), Time: when}
 }
 
 // signature takes NAME <EMAIL> SECONDS ZONE apart.
@@ -113,18 +112,18 @@ func signature(s string) (who string, when time.Time) {
 }
 
 // printable makes text fit for a status: without control characters, on one
-// line, and no longer than n bytes.
-func printable(s string, n int) string {
+// line, and no longer than maxLine bytes.
+func printable(s string) string {
 	s = strings.TrimSpace(strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r
 		}
 		return ' '
 	}, strings.ToValidUTF8(s, "�")))
-	if len(s) <= n {
+	if len(s) <= maxLine {
 		return s
 	}
-	s = s[:n-len("…")]
+	s = s[:maxLine-len("…")]
 	for len(s) > 0 && !utf8.ValidString(s) {
 		s = s[:len(s)-1]
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -20,7 +21,8 @@ type snapshot struct {
 	root   *node
 	hash   plumbing.Hash
 	info   Commit
-	mounts map[string]*snapshot // submodules, by path
+	size   int64                // of all files together
+	mounts map[string]*snapshot // submodules and theirs, by path
 }
 
 // What can be wrong with a file, beside what io/fs knows.
@@ -182,7 +184,7 @@ func (at spot) blob() ([]byte, error) { return at.in.db.read(at.node.hash, plumb
 
 func (at spot) content(op, name string) ([]byte, error) {
 	if at.node.mode.IsDir() {
-		return nil, &fs.PathError{Op: op, Path: name, Err: errors.New("is a directory")}
+		return nil, &fs.PathError{Op: op, Path: name, Err: syscall.EISDIR}
 	}
 	content, err := at.blob()
 	if err != nil {
@@ -198,7 +200,7 @@ func (at spot) entries() ([]fs.DirEntry, error) {
 	case at.node.odd:
 		return nil, errOddName
 	case !at.node.mode.IsDir():
-		return nil, errors.New("not a directory")
+		return nil, syscall.ENOTDIR
 	}
 	out := make([]fs.DirEntry, len(at.node.children))
 	for i, n := range at.node.children {
@@ -242,7 +244,7 @@ func (d *openDir) Stat() (fs.FileInfo, error) { return d.info, nil }
 func (d *openDir) Close() error               { return nil }
 
 func (d *openDir) Read([]byte) (int, error) {
-	return 0, &fs.PathError{Op: "read", Path: d.path, Err: errors.New("is a directory")}
+	return 0, &fs.PathError{Op: "read", Path: d.path, Err: syscall.EISDIR}
 }
 
 func (d *openDir) ReadDir(n int) ([]fs.DirEntry, error) {

@@ -56,8 +56,9 @@ const (
 // target is a Git that was checked.
 type target struct {
 	Git
-	url  *url.URL
-	want *semver.Constraints // of Ref.Semver
+	url   *url.URL
+	want  *semver.Constraints // of Ref.Semver
+	depth int                 // of submodules in submodules
 }
 
 func (g Git) check() (*target, error) {

@@ -115,3 +115,8 @@ func (b *batch) commit() error {
 	b.db.size = b.offset
 	return nil
 }
+
+func (b *batch) has(h plumbing.Hash) bool {
+	_, ok := b.added[h]
+	return ok
+}

@@ -85,7 +85,7 @@ func (k keyring) check(m signed, armored string, now time.Time) (signer string, 
 func nameOf(e *openpgp.Entity) string {
 	name := "unknown"
 	if id := e.PrimaryIdentity(); id != nil {
-		name = printable(id.Name, maxAuthor)
+		name = printable(id.Name)
 	}
 	return name + " (OpenPGP " + strings.ToUpper(hex.EncodeToString(e.PrimaryKey.Fingerprint)) + ")"
 }

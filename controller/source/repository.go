@@ -225,11 +225,11 @@ func (r *repository) snapshot(ctx context.Context, g *generation, h plumbing.Has
 	if err != nil {
 		return nil, err
 	}
-	root, err := g.db.tree(ctx, tree, r.store.limits.pack)
+	root, size, err := g.db.tree(ctx, tree, r.store.limits.pack)
 	if err != nil {
 		return nil, err
 	}
-	return &snapshot{db: g.db, root: root, hash: h, info: commit.describe(h)}, nil
+	return &snapshot{db: g.db, root: root, hash: h, info: commit.describe(h), size: size}, nil
 }
 
 // have remembers a commit that is there with all its files.

@@ -134,7 +134,7 @@ func (s *signers) checkSSH(m signed, armored string, now time.Time) (string, err
 			why = "is signed by SSH key " + fingerprint + ", which " + problem
 			continue
 		}
-		return printable(a.principals, maxAuthor) + " (SSH " + fingerprint + ")", nil
+		return printable(a.principals) + " (SSH " + fingerprint + ")", nil
 	}
 	return "", m.fail("add the key to the secret of verify if its owner may sign", why)
 }

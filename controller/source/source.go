@@ -139,6 +139,20 @@ func (s *Store) Fetch(ctx context.Context, g Git) (*Checkout, error) {
 
 // fetch is all of it: ask, transfer, verify, and the same for submodules.
 func (s *Store) fetch(ctx context.Context, t *target) (*Checkout, error) {
+	c, err := s.revision(ctx, t)
+	if err != nil {
+		return nil, explain(ctx, t.url.Host, err)
+	}
+	if t.Submodules {
+		if err := s.addSubmodules(ctx, t, c); err != nil {
+			c.Release()
+			return nil, explain(ctx, t.url.Host, err)
+		}
+	}
+	return c, nil
+}
+
+func (s *Store) revision(ctx context.Context, t *target) (*Checkout, error) {
 	r := s.enter(t.URL)
 	defer s.leave(r)
 	job, err := s.ask(ctx, t)
@@ -148,11 +162,11 @@ func (s *Store) fetch(ctx context.Context, t *target) (*Checkout, error) {
 	defer job.close()
 	c, err := r.obtain(ctx, job)
 	if err != nil {
-		return nil, explain(ctx, t.url.Host, err)
+		return nil, err
 	}
 	if c.Commit.Signer, err = t.verify(c.held[0].db, job.found, s.config.Now()); err != nil {
 		c.Release()
-		return nil, explain(ctx, t.url.Host, err)
+		return nil, err
 	}
 	return c, nil
 }

@@ -58,10 +58,11 @@ type walker struct {
 }
 
 // tree reads the tree of a commit. Its errors name the path that is wrong.
-func (d *database) tree(ctx context.Context, h plumbing.Hash, size int64) (*node, error) {
-	w := &walker{ctx: ctx, db: d, max: size}
-	root := &node{name: ".", mode: fs.ModeDir | 0o755, hash: h}
-	return root, w.fill(root, "", 0)
+func (d *database) tree(ctx context.Context, h plumbing.Hash, limit int64) (root *node, size int64, err error) {
+	w := &walker{ctx: ctx, db: d, max: limit}
+	root = &node{name: ".", mode: fs.ModeDir | 0o755, hash: h}
+	err = w.fill(root, "", 0)
+	return root, w.bytes, err
 }
 
 func (w *walker) fill(dir *node, path string, depth int) error {
