@@ -69,9 +69,7 @@ type cluster struct {
 	context   string
 	namespace string // of the context; "" if it names none
 	base      *url.URL
-	client    *http.Client // for small answers
-	pages     *http.Client // for those of lists
-	streams   *http.Client // for those without an end
+	client    *http.Client
 }
 
 // String names the cluster for people.
@@ -117,7 +115,8 @@ func configError(err error) error {
 
 func (f *clusterFlags) connect(config *rest.Config, contextName string) (*cluster, error) {
 	config.UserAgent = "fuin"
-	transport, err := rest.TransportFor(config)
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return bounded{next} })
+	client, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, unreachable(hintContext, "context %s: %w", contextName, err)
 	}
@@ -125,12 +124,7 @@ func (f *clusterFlags) connect(config *rest.Config, contextName string) (*cluste
 	if err != nil {
 		return nil, unreachable(hintContext, "context %s: %w", contextName, err)
 	}
-	return &cluster{
-		flags: *f, context: contextName, base: base,
-		client:  &http.Client{Transport: bounded{transport, netTimeout, maxAnswer}},
-		pages:   &http.Client{Transport: bounded{transport, pageTimeout, maxPage}},
-		streams: &http.Client{Transport: transport},
-	}, nil
+	return &cluster{flags: *f, context: contextName, base: base, client: client}, nil
 }
 
 // publicKeys reads the ConfigMap that the controller publishes.

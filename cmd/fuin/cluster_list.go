@@ -19,6 +19,8 @@ const (
 	maxPage     = 32 << 20         // bytes
 	maxListed   = 100_000          // objects of one list
 	listTries   = 3                // a list begins anew if it went stale on the way
+	busyTries   = 5                // of a request, while the server is busy
+	busyWait    = 5 * time.Second  // between them, at the most
 )
 
 // errExpired is wrapped when the rest of a list, or what a watch begins with,
@@ -36,7 +38,7 @@ type query struct {
 
 // read decodes the answer to a query.
 func (c *cluster) read(ctx context.Context, q query, into any) error {
-	resp, err := c.request(ctx, c.pages, q)
+	resp, err := c.request(within(ctx, bounds{pageTimeout, maxPage}), q)
 	if err != nil {
 		return err
 	}
@@ -51,33 +53,51 @@ func (c *cluster) read(ctx context.Context, q query, into any) error {
 	return nil
 }
 
-// request does a query whose answer's body the caller closes.
-func (c *cluster) request(ctx context.Context, client *http.Client, q query) (*http.Response, error) {
+// request does a query whose answer's body the caller closes. Where the API
+// server is busy it waits as it is told, some times.
+func (c *cluster) request(ctx context.Context, q query) (*http.Response, error) {
 	address := c.base.JoinPath(q.path...)
 	address.RawQuery = q.values.Encode()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("Accept", "application/json")
-	if q.accept != "" {
-		req.Header.Set("Accept", q.accept)
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return nil, &named{c.String(), c.silent(err)}
-	}
-	what := strings.TrimPrefix(address.Path, c.base.Path)
-	if resp.StatusCode == http.StatusGone {
-		err = fmt.Errorf("%s: %s: %w", c, what, errExpired)
-	} else {
-		err = c.refusal(resp, cmp.Or(q.verb, "get"), what)
-	}
-	if err != nil {
+	req.Header.Set("Accept", cmp.Or(q.accept, "application/json"))
+	for try := 1; ; try++ {
+		resp, err := c.client.Do(req)
+		if err != nil {
+			return nil, &named{c.String(), c.silent(err)}
+		}
+		if resp.StatusCode == http.StatusOK {
+			return resp, nil
+		}
 		_ = resp.Body.Close()
-		return nil, err
+		if resp.StatusCode != http.StatusTooManyRequests || try == busyTries || !retryAfter(ctx, resp.Header) {
+			return nil, c.answered(resp, q, strings.TrimPrefix(address.Path, c.base.Path))
+		}
 	}
-	return resp, nil
+}
+
+// answered is the error that another answer than the wanted one means.
+func (c *cluster) answered(resp *http.Response, q query, what string) error {
+	if resp.StatusCode == http.StatusGone {
+		return fmt.Errorf("%s: %s: %w", c, what, errExpired)
+	}
+	return c.refusal(resp, cmp.Or(q.verb, "get"), what)
+}
+
+// retryAfter waits as long as a busy server asks for, but not long.
+func retryAfter(ctx context.Context, header http.Header) bool {
+	seconds, err := strconv.Atoi(header.Get("Retry-After"))
+	if err != nil || seconds < 0 {
+		seconds = 1
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(min(time.Duration(seconds)*time.Second, busyWait)):
+		return true
+	}
 }
 
 // silent is unreachable for verbs that need a cluster.

@@ -33,7 +33,7 @@ func (c *cluster) watch(ctx context.Context, q query, version string, each func(
 		values[name] = value
 	}
 	q.values, q.verb = values, "watch"
-	resp, err := c.request(ctx, c.streams, q)
+	resp, err := c.request(within(ctx, unbounded), q)
 	if err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ func TestWatchOfHostileServers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c := &cluster{base: base, streams: server.Client()}
+			c := &cluster{base: base, client: server.Client()}
 			n := 0
 			err = c.watch(t.Context(), query{path: []string{"api"}}, "1", func(watchEvent) error { n++; return nil })
 			if n != row.events || (err == nil) != (row.failure == "") || err != nil && !strings.Contains(err.Error(), row.failure) {
@@ -71,7 +71,7 @@ func TestListThatGoesStale(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := &cluster{base: base, pages: server.Client()}
+		c := &cluster{base: base, client: server.Client()}
 		all, version, err := listAll[inventoryEntry](t.Context(), c, query{path: []string{"api"}, limit: 1})
 		server.Close()
 		if stale < listTries {
@@ -92,6 +92,31 @@ func TestAgo(t *testing.T) {
 		at := now.Add(-past)
 		if got := (&table{now: now}).ago(&at); got != want {
 			t.Errorf("%s ago is %q, want %q", past, got, want)
+		}
+	}
+}
+
+// TestBusyServer: a busy API server is asked again, some times.
+func TestBusyServer(t *testing.T) {
+	for busy, ok := range map[int]bool{2: true, 99: false} {
+		asked := 0
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if asked++; asked <= busy {
+				w.Header().Set("Retry-After", "0")
+				w.WriteHeader(http.StatusTooManyRequests)
+				return
+			}
+			fmt.Fprint(w, `{}`)
+		}))
+		base, err := url.Parse(server.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var answer struct{}
+		err = (&cluster{base: base, client: server.Client()}).read(t.Context(), query{path: []string{"api"}}, &answer)
+		server.Close()
+		if (err == nil) != ok || !ok && asked != busyTries {
+			t.Errorf("busy %d times: %v after %d requests", busy, err, asked)
 		}
 	}
 }

@@ -37,6 +37,7 @@ func TestEnvironmentsOfRealCluster(t *testing.T) {
 	t.Run("wait failures", func(t *testing.T) { testWaitFailures(t, w) })
 	t.Run("wait directory", func(t *testing.T) { testWaitDirectory(t, w) })
 	t.Run("wait without the right to watch", func(t *testing.T) { testWaitPolls(t, w) })
+	t.Run("watch on a terminal", func(t *testing.T) { testWatchTerminal(t, w) })
 	t.Run("watch outlives the API server", func(t *testing.T) { testWatchOutlives(t, w) }) // last: it restarts it
 }
 

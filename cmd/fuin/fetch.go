@@ -17,35 +17,56 @@ const (
 	maxAnswer  = 1 << 20         // bytes
 )
 
-// bounded limits a request in time and its answer in size.
-type bounded struct {
-	next    http.RoundTripper
+// bounds of a request: its time, with the answer, and the answer's size.
+type bounds struct {
 	timeout time.Duration
 	size    int64
 }
 
+// unbounded is for an answer that is a stream.
+var unbounded = bounds{}
+
+type boundsKey struct{}
+
+// within gives requests other bounds than netTimeout and maxAnswer.
+func within(ctx context.Context, b bounds) context.Context {
+	return context.WithValue(ctx, boundsKey{}, b)
+}
+
+// bounded keeps requests in their bounds. It stands below what logs in: that
+// may ask a person.
+type bounded struct{ next http.RoundTripper }
+
 func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := b.roundTrip(req)
+	limit, ok := req.Context().Value(boundsKey{}).(bounds)
+	if !ok {
+		limit = bounds{netTimeout, maxAnswer}
+	}
+	if limit == unbounded {
+		return b.next.RoundTrip(req)
+	}
+	ctx, cancel := context.WithTimeout(req.Context(), limit.timeout)
+	defer cancel()
+	resp, err := b.whole(req.WithContext(ctx), limit.size)
 	if errors.Is(err, context.DeadlineExceeded) && req.Context().Err() == nil {
-		return nil, fmt.Errorf("no answer within %s", b.timeout)
+		return nil, fmt.Errorf("no answer within %s", limit.timeout)
 	}
 	return resp, err
 }
 
-func (b bounded) roundTrip(req *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithTimeout(req.Context(), b.timeout)
-	defer cancel()
-	resp, err := b.next.RoundTrip(req.WithContext(ctx))
+// whole answers with a body that is in memory.
+func (b bounded) whole(req *http.Request, size int64) (*http.Response, error) {
+	resp, err := b.next.RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, b.size+1))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, size+1))
 	if err != nil {
 		return nil, err
 	}
-	if int64(len(body)) > b.size {
-		return nil, fmt.Errorf("the answer is larger than %d MiB", b.size>>20)
+	if int64(len(body)) > size {
+		return nil, fmt.Errorf("the answer is larger than %d MiB", size>>20)
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp, nil
@@ -61,7 +82,7 @@ func fetchURL(ctx context.Context, address string) ([]byte, error) {
 	if err := checkURL(u); err != nil {
 		return nil, err
 	}
-	client := &http.Client{Transport: bounded{http.DefaultTransport, netTimeout, maxAnswer}, CheckRedirect: checkRedirect}
+	client := &http.Client{Transport: bounded{http.DefaultTransport}, CheckRedirect: checkRedirect}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, misuse("give https://HOST/PATH", "no URL")

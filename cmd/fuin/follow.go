@@ -92,8 +92,10 @@ func (f *follower) await(ctx context.Context, all []environment, version string)
 		f.polls = true
 		f.u.note("%s; looking every %s", err, followPoll)
 		return followPoll, nil
+	case err == nil, watching.Err() != nil, errors.Is(err, errExpired):
+		return followPause, nil
 	}
-	return followPause, nil
+	return followPoll, nil
 }
 
 // refused tells a right that is missing from a server that is away.

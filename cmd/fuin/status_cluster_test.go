@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -188,6 +189,28 @@ func eventually(t *testing.T, done func() bool) {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+// testWatchTerminal: a terminal is redrawn.
+func testWatchTerminal(t *testing.T, w *world) {
+	ns := w.cluster.Namespace(t)
+	e := w.environment(t, ns, "shown")
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	u, _, _ := testUI("")
+	screen := new(shared)
+	u.stdout, u.isTerminal = screen, func(stream any) bool { return stream == screen }
+	code := make(chan int, 1)
+	go func() { code <- u.run(ctx, []string{"status", "-w", "-n", ns, "--kubeconfig", w.kubeconfig}) }()
+	r := &running{out: screen, said: new(shared), code: code}
+	r.says(t, "Unknown")
+	w.report(t, e, ready(mainA))
+	r.says(t, "Ready       main@aaaaaaaa")
+	if screens := strings.Split(screen.String(), "\x1b[H\x1b[2J"); len(screens) < 3 || strings.Count(screens[len(screens)-1], "ENVIRONMENT") != 1 {
+		t.Errorf("the screen is not redrawn: %q", screen)
+	}
+	stop()
+	r.ends(t, "status -w", exitInterrupted)
 }
 
 func testWatchOutlives(t *testing.T, w *world) {

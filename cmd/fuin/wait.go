@@ -67,25 +67,25 @@ note. What goes on is told on standard error. The exit codes are:
 }
 
 func (f *waitFlags) run(ctx context.Context, u *ui, argument string) error {
-	within := ctx
+	limited := ctx
 	if f.timeout > 0 {
 		var cancel context.CancelFunc
-		within, cancel = context.WithTimeout(ctx, f.timeout)
+		limited, cancel = context.WithTimeout(ctx, f.timeout)
 		defer cancel()
 	}
-	c, s, waits, err := f.targets(within, u, argument)
+	c, s, waits, err := f.targets(limited, u, argument)
 	if err != nil {
 		return err
 	}
 	follower := &follower{u: u, cluster: c, scope: s, every: waitEvery, show: func(all []environment) (bool, error) {
 		done := true
 		for _, w := range waits {
-			w.look(within, u, all)
+			w.look(limited, u, all)
 			done = done && w.done
 		}
 		return done || f.timeout == 0, nil
 	}}
-	if err := follower.run(within); err != nil && (ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded)) {
+	if err := follower.run(limited); err != nil && (ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded)) {
 		return err
 	}
 	return f.report(u, waits)
