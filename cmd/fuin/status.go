@@ -44,7 +44,8 @@ of --image runs it, and nothing is unmanaged; else it is 3. States are:
   fuin status production/shop
   fuin status --image app:v1.2.3 -A
   fuin status --unmanaged -n production -o json`,
-		Args: atMostOne("an Environment"),
+		Args:              atMostOne("an Environment"),
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.check(); err != nil {
 				return err

@@ -268,13 +268,30 @@ func testStatusUnmanaged(t *testing.T, w *world) {
 	code, table, said := w.run(t, "status", "-n", ns, "--unmanaged")
 	expect(t, "all is managed", code, exitOK, table+said)
 
+	// The Secret of a managed SealedSecret may lack an owner.
+	if err := w.cluster.Apply(t.Context(), ns, "../../deploy/base/bitnami.com_sealedsecrets.yaml"); err != nil {
+		t.Fatal(err)
+	}
+	sealed := "apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\nmetadata: {name: NAME, labels: LABELS}\nspec: {encryptedData: {}}\n"
+	labels := fmt.Sprintf("{%s: owner, %s: %s}", labelEnvironment, labelEnvironmentNamespace, ns)
+	if err := w.cluster.ApplyYAML(t.Context(), ns, strings.NewReplacer("NAME", "kept", "LABELS", labels).Replace(sealed)); err != nil {
+		t.Fatal(err)
+	}
+	create(t, w.cluster, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "kept"}})
+	code, table, said = w.run(t, "status", "-n", ns, "--unmanaged")
+	expect(t, "a Secret without an owner", code, exitOK, table+said)
+	if err := w.cluster.ApplyYAML(t.Context(), ns, strings.NewReplacer("NAME", "loose", "LABELS", "{}").Replace(sealed)); err != nil {
+		t.Fatal(err)
+	}
+	create(t, w.cluster, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "loose"}})
+
 	stray := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "stray"}, StringData: map[string]string{"a": canary}}
 	if err := w.cluster.Client().Create(t.Context(), stray, client.FieldOwner("kubectl-create")); err != nil {
 		t.Fatal(err)
 	}
 	create(t, w.cluster, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "by-hand"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Image: "a"}}}})
 	code, table, said = w.run(t, "status", "-n", ns, "--unmanaged")
-	expect(t, "strays", code, exitFindings, table+said, "NAMESPACE "+ns, "Secret/stray", "kubectl-create", "Pod/by-hand", "2 objects in no source")
+	expect(t, "strays", code, exitFindings, table+said, "NAMESPACE "+ns, "Secret/stray", "kubectl-create", "Pod/by-hand", "SealedSecret/loose", "Secret/loose", "4 objects in no source")
 	wantNarrow(t, table)
 	code, text, _ := w.run(t, "status", "-n", ns, "--unmanaged", "-o", "json")
 	expect(t, "json", code, exitFindings, text, `"name": "stray"`, `"manager": "kubectl-create"`, `"notes": []`)
@@ -318,7 +335,7 @@ func testStatusImage(t *testing.T, w *world) {
 	})
 	code, table, said := w.run(t, "status", "-n", ns, "--image", "app:v2")
 	expect(t, "rolling out", code, exitFindings, table+said, "Deployment/web", "RollingOut", "Deployment/worker", "Other",
-		"held back until "+ns+"/db opens", `"app:v2" does not run in 2 of 2 places`)
+		"held back until "+ns+"/db opens", `"app:v2" is not seen running in 2 of 2 places`)
 	wantNarrow(t, table)
 
 	rollOut(t, w, ns, "web")

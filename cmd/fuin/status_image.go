@@ -218,5 +218,5 @@ func (s imageShape) finding(name string) error {
 	if behind == 0 {
 		return nil
 	}
-	return &fault{fmt.Errorf("%q does not run in %d of %s", name, behind, plural(len(s.Images), "place")), "", exitFindings}
+	return &fault{fmt.Errorf("%q is not seen running in %d of %s", name, behind, plural(len(s.Images), "place")), "", exitFindings}
 }
