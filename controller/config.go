@@ -36,6 +36,7 @@ type Config struct {
 	OneReplica     bool              // there is no other: no election
 
 	RejectLegacy bool // do not open the V1 format
+	Roll         bool // restart workloads with the annotation fuin.dev/roll; see deploy/roll
 
 	Listen        string // address of the HTTP endpoints; default :8080
 	ListenMetrics string // address of /metrics; default :8081

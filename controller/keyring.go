@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"fuin.dev/controller/api/bitnami"
+	"fuin.dev/controller/roll"
 	"fuin.dev/keys"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -44,6 +45,7 @@ type keyring struct {
 	ready   *once                   // there are keys to serve
 	kept    *once                   // this replica leads, and the keys and macs are there
 	macs    macs                    // once kept
+	coder   *roll.Coder             // likewise
 
 	// malformed is told of each Secret that should hold a key and does not.
 	malformed func(*corev1.Secret, error)

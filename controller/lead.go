@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"fuin.dev/controller/roll"
 	"fuin.dev/keys"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -128,6 +129,9 @@ func (k *keyring) tell(ctx context.Context, queueAll func(context.Context) error
 		if k.macs, err = newMACs(master); err != nil {
 			return err
 		}
+		if k.coder, err = roll.NewCoder(master); err != nil {
+			return err
+		}
 		k.told = k.ring.Load().Digest()
 		k.kept.happen()
 		k.ready.happen()
@@ -143,4 +147,12 @@ func (k *keyring) tell(ctx context.Context, queueAll func(context.Context) error
 	}
 	k.told = ring.Digest()
 	return nil
+}
+
+// rollCoder waits for the key of rollouts, which the leader has.
+func (k *keyring) rollCoder(ctx context.Context) (*roll.Coder, error) {
+	if err := k.kept.wait(ctx); err != nil {
+		return nil, err
+	}
+	return k.coder, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"fuin.dev/controller/api/bitnami"
 	"fuin.dev/controller/fair"
+	"fuin.dev/controller/roll"
 	"fuin.dev/controller/server"
 	"fuin.dev/seal"
 	"github.com/go-logr/logr"
@@ -129,6 +130,11 @@ func manage(ctx context.Context, cfg Config, scheme *runtime.Scheme, api client.
 	if err := mgr.Add(newServer(cfg, o, ctrlmetrics.Registry)); err != nil {
 		return err
 	}
+	if cfg.Roll {
+		if err := mgr.Add(newRoller(cfg, mgr.GetCache(), api, events, ring)); err != nil {
+			return err
+		}
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go ring.renewOn(ctx, cfg.RenewNow)
@@ -180,4 +186,11 @@ func newServer(cfg Config, o *opener, registry prometheus.Registerer) *server.Se
 			return seal.Opener{Identities: o.keyring.ring.Load().Candidates(nil, time.Time{}), Try: try}, leave
 		},
 	})
+}
+
+// newRoller restarts workloads, on the replica that leads.
+func newRoller(cfg Config, secrets cache.Cache, api client.Client, events record.EventRecorder, ring *keyring) *roll.Roller {
+	return roll.New(roll.Config{
+		Rest: cfg.Rest, API: api, Secrets: secrets, Coder: ring.rollCoder, Namespaces: cfg.Namespaces, Events: events, Log: cfg.Log,
+	}, ctrlmetrics.Registry)
 }

@@ -59,6 +59,7 @@ func parse(args []string) (*options, error) {
 	f.BoolVar(&o.elect, "leader-elect", true, "elect one of several replicas to write; false: there is only one")
 	f.StringVar(&o.keyOrder, "key-order-priority", "CertNotBefore", "what dates an RSA key: CertNotBefore or SecretCreationTimestamp")
 	f.BoolVar(&o.legacy, "accept-deprecated-v1-data", true, "open the V1 format, too")
+	f.BoolVar(&o.cfg.Roll, "roll", false, "restart workloads with the annotation fuin.dev/roll when what they name changes; needs deploy/roll")
 	f.StringVar(&o.logLevel, "log-level", "INFO", "DEBUG, INFO, WARN or ERROR")
 	f.StringVar(&o.logFormat, "log-format", "text", "text or json")
 	f.BoolVar(&o.all, "all-namespaces", true, "false: watch only the controller's own namespace")
