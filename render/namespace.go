@@ -108,3 +108,14 @@ func (r reference) follow(moved map[identity]bool, target string) {
 		r.fields["namespace"] = target
 	}
 }
+
+// DefaultNamespace gives a namespace to the objects that have one and name
+// none. What neither Kubernetes nor the set defines is taken to have one.
+func (s *Set) DefaultNamespace(namespace string) {
+	unscoped := s.unscoped()
+	for _, o := range s.Objects {
+		if o.Namespace() == "" && !unscoped[o.Group()+"/"+o.Kind()] {
+			o.metadata()["namespace"] = namespace
+		}
+	}
+}

@@ -157,7 +157,7 @@ func hintOfSentinel(err error) string {
 	case errors.Is(err, seal.ErrNoKey):
 		return "give the key of its cluster with -i; fuin inspect names the keys it was sealed with"
 	case errors.Is(err, render.ErrUnavailable):
-		return "templates are run by the program fuin-render; install it beside fuin, of the same release"
+		return "templates and directories are rendered by the program fuin-render; install it beside fuin, of the same release"
 	}
 	return ""
 }

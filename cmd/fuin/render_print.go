@@ -1,0 +1,93 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"fuin.dev/render"
+
+	"sigs.k8s.io/yaml"
+)
+
+// printRendered prints a set, in order.
+func printRendered(u *ui, format string, set *render.Set) error {
+	out := bufio.NewWriter(u.stdout)
+	var err error
+	switch format {
+	case "json":
+		err = printList(out, set)
+	case "name":
+		for _, o := range set.Objects {
+			fmt.Fprintln(out, printable(nameOf(o)))
+		}
+	default:
+		for _, o := range set.Objects {
+			var text []byte
+			if text, err = manifestOf(o); err != nil {
+				break
+			}
+			fmt.Fprintf(out, "---\n%s", text)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return out.Flush()
+}
+
+// printList prints a List, as kubectl reads and writes several objects.
+func printList(out io.Writer, set *render.Set) error {
+	items := make([]map[string]any, len(set.Objects))
+	for i, o := range set.Objects {
+		items[i] = o.Content
+	}
+	enc := json.NewEncoder(out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(map[string]any{"apiVersion": "v1", "kind": "List", "items": items})
+}
+
+// nameOf is KIND.GROUP/NAME, as kubectl prints names and reads them.
+func nameOf(o render.Object) string {
+	kind := strings.ToLower(o.Kind())
+	if group := o.Group(); group != "" {
+		kind += "." + group
+	}
+	return kind + "/" + o.Name()
+}
+
+// manifestOf is an object in YAML, below a comment that names its file.
+func manifestOf(o render.Object) ([]byte, error) {
+	var out bytes.Buffer
+	fmt.Fprintf(&out, "# %s\n", origin(o))
+	rest := map[string]any{}
+	for field, value := range o.Content {
+		if field != "apiVersion" && field != "kind" && field != "metadata" {
+			rest[field] = value
+		}
+	}
+	head := map[string]any{"apiVersion": o.Content["apiVersion"], "kind": o.Content["kind"]}
+	for _, part := range []map[string]any{head, {"metadata": o.Content["metadata"]}, rest} {
+		if len(part) == 0 {
+			continue
+		}
+		text, err := yaml.Marshal(part)
+		if err != nil {
+			return nil, err
+		}
+		out.Write(text)
+	}
+	return out.Bytes(), nil
+}
+
+// origin is where an object comes from, for people.
+func origin(o render.Object) string {
+	if o.File == "" {
+		return "generated"
+	}
+	return printable(o.File)
+}
