@@ -16,6 +16,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"os"
@@ -111,7 +113,7 @@ func (s *Server) Resume() error {
 		return err
 	}
 	for i := range r.http {
-		r.http[i] = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
+		r.http[i] = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
 		listener := r.listeners[i]
 		if i == 1 {
 			listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{s.keys.tls}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}})

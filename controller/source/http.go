@@ -82,9 +82,9 @@ func (t *transports) closeAll() {
 // overHTTP is a remote.
 type overHTTP struct {
 	target *target
-	base   *url.URL // of the repository, where redirects ended
-	bare   bool     // that is another host: credentials stay here
-	client *http.Client
+	base   *url.URL        // of the repository, where redirects ended
+	bare   bool            // that is another host: credentials stay here
+	via    *http.Transport // which follows nothing by itself
 }
 
 func (s *Store) overHTTP(t *target) (*overHTTP, error) {
@@ -94,8 +94,7 @@ func (s *Store) overHTTP(t *target) (*overHTTP, error) {
 	}
 	base := *t.url
 	base.Path, base.RawPath = strings.TrimSuffix(base.Path, "/"), strings.TrimSuffix(base.RawPath, "/")
-	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &overHTTP{target: t, base: &base, client: &http.Client{Transport: transport, CheckRedirect: stay}}, nil
+	return &overHTTP{target: t, base: &base, via: transport}, nil
 }
 
 func (o *overHTTP) host() string { return o.target.url.Host }
@@ -198,7 +197,7 @@ func (o *overHTTP) do(ctx context.Context, method, path string, body []byte) (*h
 		r.Header.Set("Accept", "application/x-"+uploadPack+"-result")
 	}
 	o.authorize(r)
-	response, err := o.client.Do(r)
+	response, err := o.via.RoundTrip(r)
 	if err != nil {
 		return nil, network(ctx, o.host(), err)
 	}

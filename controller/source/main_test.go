@@ -2,6 +2,7 @@ package source_test
 
 import (
 	"encoding/base64"
+	"encoding/pem"
 	"io/fs"
 	"strings"
 	"testing"
@@ -114,3 +115,7 @@ func (w *world) read(c *source.Checkout, path string) string {
 
 // keyText is a public key as it stands in files.
 func keyText(key ssh.PublicKey) string { return base64.StdEncoding.EncodeToString(key.Marshal()) }
+
+func pemOf(certificate []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate})
+}
