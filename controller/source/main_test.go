@@ -119,3 +119,5 @@ func keyText(key ssh.PublicKey) string { return base64.StdEncoding.EncodeToStrin
 func pemOf(certificate []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate})
 }
+
+func readAll(c *source.Checkout, path string) ([]byte, error) { return fs.ReadFile(c.Files, path) }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"github.com/go-git/go-git/v5/plumbing"
 )
@@ -22,7 +23,8 @@ type place struct {
 // costs one read of the object's size, whatever the server sent, and any
 // number may read at a time. One writes: whoever has the repository's turn.
 type database struct {
-	file *os.File
+	file    *os.File
+	damaged atomic.Bool // something read was not what was written
 
 	mu   sync.RWMutex
 	at   map[plumbing.Hash]place
@@ -59,7 +61,8 @@ func (d *database) bytes() int64 {
 var errDamaged = errors.New("the cache of the repository is damaged")
 
 // read returns an object's content, which is checked to be what its hash says:
-// a disk that loses or changes it is found out here.
+// a disk that loses or changes it is found out here, and the next fetch begins
+// anew.
 func (d *database) read(h plumbing.Hash, kind plumbing.ObjectType) ([]byte, error) {
 	p, ok := d.find(h)
 	if !ok || p.kind != kind {
@@ -67,9 +70,11 @@ func (d *database) read(h plumbing.Hash, kind plumbing.ObjectType) ([]byte, erro
 	}
 	content := make([]byte, p.size)
 	if _, err := d.file.ReadAt(content, p.offset); err != nil {
+		d.damaged.Store(true)
 		return nil, fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	if plumbing.ComputeHash(kind, content) != h {
+		d.damaged.Store(true)
 		return nil, errDamaged
 	}
 	return content, nil

@@ -108,7 +108,7 @@ func (r *repository) cached(j *job) *Checkout {
 	r.store.mu.Lock()
 	defer r.store.mu.Unlock()
 	g := r.current
-	if g == nil || !j.found.listed && !g.proved[j.proof()] {
+	if g == nil || g.db.damaged.Load() || !j.found.listed && !g.proved[j.proof()] {
 		return nil
 	}
 	commit, err := g.db.peel(j.found.object)
@@ -131,7 +131,7 @@ func (r *repository) generation() (*generation, bool, error) {
 	r.store.mu.Lock()
 	g := r.current
 	r.store.mu.Unlock()
-	if g != nil && g.db.bytes() <= 4*g.first+slack {
+	if g != nil && !g.db.damaged.Load() && g.db.bytes() <= 4*g.first+slack {
 		return g, false, nil
 	}
 	g, err := r.replace(g)
