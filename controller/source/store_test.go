@@ -173,35 +173,33 @@ func TestOutage(t *testing.T) {
 	}
 }
 
-// A cache that something damaged is noticed and made again.
+// A cache that something damaged is noticed when it is read, and made again.
 func TestDamagedCache(t *testing.T) {
 	dir := t.TempDir()
 	w := newWorld(t, source.Config{Dir: dir})
-	w.write(map[string]string{"a": "1", "b": "2"})
-	first := w.fetch(w.git())
-	files, err := filepath.Glob(filepath.Join(dir, "sources", "objects-*"))
-	w.ok(err)
-	if len(files) != 1 {
-		t.Fatalf("the cache is %v", files)
-	}
-	for name, damage := range map[string]func() error{
-		"cut off": func() error { return os.Truncate(files[0], 10) },
-		"zeroes":  func() error { return os.WriteFile(files[0], make([]byte, 1000), 0o600) },
+	for name, damage := range map[string]func(file string) error{
+		"cut off": func(file string) error { return os.Truncate(file, 10) },
+		"zeroes":  func(file string) error { return os.WriteFile(file, make([]byte, 1000), 0o600) },
 	} {
-		w.ok(damage())
-		if data, err := readAll(first, "a"); err == nil {
+		w.write(map[string]string{"a": name, "b": "2"})
+		c, err := w.store.Fetch(t.Context(), w.git())
+		w.ok(err)
+		files, err := filepath.Glob(filepath.Join(dir, "sources", "objects-*"))
+		w.ok(err)
+		if len(files) != 1 {
+			t.Fatalf("the cache is %v", files)
+		}
+		w.ok(damage(files[0]))
+		if data, err := readAll(c, "a"); err == nil {
 			t.Errorf("%s: got %q", name, data)
 		}
-		hash := w.write(map[string]string{"a": name})
-		if c := w.fetch(w.git()); c.Revision != "main@sha1:"+hash || w.read(c, "a") != name || w.read(c, "b") != "2" {
+		c.Release()
+		c, err = w.store.Fetch(t.Context(), w.git())
+		w.ok(err)
+		if w.read(c, "a") != name || w.read(c, "b") != "2" {
 			t.Errorf("%s: got %s", name, c.Revision)
 		}
-		files, err = filepath.Glob(filepath.Join(dir, "sources", "objects-*"))
-		w.ok(err)
-		if len(files) > 2 {
-			t.Errorf("the cache is %v", files)
-		}
-		first = w.fetch(w.git())
+		c.Release()
 	}
 }
 
