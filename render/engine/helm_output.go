@@ -128,11 +128,11 @@ var separator = regexp.MustCompile(`(?m)^---[ \t]*`)
 // verb tells what the text is to its origin.
 func documents(from origin, text, verb string) ([]chartObject, error) {
 	var out []chartObject
-	for _, doc := range separator.Split(strings.TrimSpace(text), -1) {
-		if strings.TrimSpace(doc) == "" {
+	for _, doc := range separator.Split(strings.TrimLeftFunc(text, unicode.IsSpace), -1) {
+		d := document{[]byte(strings.TrimLeftFunc(doc, unicode.IsSpace)), 1}
+		if len(d.text) == 0 {
 			continue
 		}
-		d := document{[]byte(doc), 1}
 		m, err := d.parse()
 		if err != nil {
 			f := yamlFault(from.file, d, err)

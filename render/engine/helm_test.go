@@ -93,6 +93,19 @@ func TestHelmMakesWhatHelmMakes(t *testing.T) {
 	}
 }
 
+// The end of a text in a document counts, and its beginning does not.
+func TestHelmKeepsTheLastNewline(t *testing.T) {
+	got := mustRender(t, chartFiles(map[string]string{
+		"templates/a.yaml": "\n\n" + configMap + "data:\n  a: |\n    text\n",
+		"templates/b.yaml": configMap + "data:\n  a: |\n    text\n---\n" + configMap + "data:\n  a: |+\n    text\n\n",
+	}), wire.Directory{Path: "."})
+	for i, want := range []string{`"text\n"`, `"text\n"`, `"text\n\n"`} {
+		if content := string(got.objects[i].Content); !strings.Contains(content, want) {
+			t.Errorf("%s has not %s", content, want)
+		}
+	}
+}
+
 func TestHelmTellsWhereObjectsComeFromAndWhatIsLeftOut(t *testing.T) {
 	got := mustRender(t, repository(t, "chart"), wire.Directory{Path: "shop", Helm: wire.HelmOptions{ReleaseName: "web"}})
 	files := map[string]bool{}
