@@ -18,10 +18,12 @@ func list(t *testing.T, args ...string) []string {
 	return strings.Split(strings.TrimSpace(string(out)), "\n")
 }
 
-// The child holds no keys and knows no cluster. Helm brings client-go, net/http
-// and os/exec, of which nothing is called: a template's lookup is empty, a
-// schema is loaded from nowhere, and sockets and programs are refused (see
-// TestConfine of cmd/fuin-render).
+// The child holds no keys and knows no cluster. Libraries link packages that
+// reach a network or start programs: sprig net, kustomize net/http and os/exec,
+// Helm client-go. Nothing of that is called: a template's lookup is empty, a
+// schema is loaded from nowhere, what kustomize would fetch is asked of the
+// parent; and sockets and programs are refused (see TestConfine of
+// cmd/fuin-render).
 func TestWhatTheSandboxLinks(t *testing.T) {
 	deps := list(t, "-deps", "./cmd/fuin-render")
 	if !slices.Contains(deps, "fuin.dev/render/engine") {
@@ -30,10 +32,20 @@ func TestWhatTheSandboxLinks(t *testing.T) {
 	for _, dep := range deps {
 		ours := strings.HasPrefix(dep, "fuin.dev/")
 		switch {
-		case dep == "plugin", strings.HasPrefix(dep, "filippo.io/"), strings.HasPrefix(dep, "sigs.k8s.io/controller-runtime"),
+		case strings.HasPrefix(dep, "filippo.io/"), strings.HasPrefix(dep, "sigs.k8s.io/controller-runtime"),
 			strings.HasPrefix(dep, "helm.sh/helm/v4/pkg/action"), strings.HasPrefix(dep, "helm.sh/helm/v4/pkg/getter"),
 			ours && !strings.HasPrefix(dep, "fuin.dev/render/") && dep != "fuin.dev/cmd/fuin-render":
 			t.Errorf("fuin-render links %s", dep)
+		}
+	}
+	for _, line := range list(t, "-f", "{{ .ImportPath }} {{ join .Imports ` ` }}", "./cmd/fuin-render", "./render/engine", "./render/wire") {
+		for _, dep := range strings.Fields(line)[1:] {
+			switch dep {
+			case "net", "net/http", "crypto/tls", "os/exec", "plugin":
+				if dep != "net/http" || !strings.HasPrefix(line, "fuin.dev/render/engine ") { // which answers in its place
+					t.Errorf("%s: %s", dep, line)
+				}
+			}
 		}
 	}
 }

@@ -1,6 +1,15 @@
 package engine
 
-import "go.yaml.in/yaml/v3"
+import (
+	"bytes"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// mayExpand tells a text that can have aliases.
+func mayExpand(text []byte) bool {
+	return bytes.IndexByte(text, '&') >= 0 && bytes.IndexByte(text, '*') >= 0
+}
 
 // expanded is about the size of a document in bytes when its aliases are
 // written out; 0 if it is no YAML.

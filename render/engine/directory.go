@@ -37,12 +37,9 @@ func Directory(d wire.Directory, w Wire) error {
 		return files.broken
 	}
 	done := &wire.Done{Kind: kind}
-	switch {
-	case err != nil && files.trouble != nil:
-		done.Fault = files.trouble.wire()
-	case err != nil:
-		done.Fault = faultOf(err, kind, d.Path).wire()
-	default:
+	if err != nil {
+		done.Fault = files.behind(faultOf(err, kind, d.Path)).wire()
+	} else {
 		if done.Fault, err = sendObjects(w, result.objects); err != nil {
 			return err
 		}

@@ -3,6 +3,8 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
 
 	"fuin.dev/render/wire"
 )
@@ -55,4 +57,18 @@ func faultOf(err error, kind, file string) *fault {
 
 func (f *fault) wire() *wire.Fault {
 	return &wire.Fault{Cause: f.cause, File: f.file, Line: f.line, Message: f.message, Hint: f.hint}
+}
+
+// clip bounds a name that is told, and keeps it in one line.
+func clip(name string) string {
+	clean := strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, name)
+	if len(clean) > 120 {
+		return strings.ToValidUTF8(clean[:120], "") + "…"
+	}
+	return clean
 }

@@ -21,6 +21,8 @@ type checkout struct {
 	stats map[string]wire.Answer
 	dirs  map[string]wire.Answer
 	data  map[string]wire.Answer
+	// mounts are what lies elsewhere, by URL.
+	mounts map[string]wire.Answer
 
 	// trouble is the first refusal that no engine can make up for: many lose
 	// the error of a file on the way.
@@ -33,6 +35,7 @@ func newCheckout(ask func(wire.Ask) ([]wire.Answer, error)) *checkout {
 	return &checkout{
 		ask:   ask,
 		stats: map[string]wire.Answer{}, dirs: map[string]wire.Answer{}, data: map[string]wire.Answer{},
+		mounts: map[string]wire.Answer{},
 	}
 }
 
@@ -77,10 +80,28 @@ func (c *checkout) ReadDir(name string) ([]fs.DirEntry, error) {
 	answer, err := c.one("readdir", wire.OpReadDir, name, c.dirs)
 	entries := make([]fs.DirEntry, len(answer.Entries))
 	for i, e := range answer.Entries {
-		entries[i] = fs.FileInfoToDirEntry(openInfo{name: e.Name, dir: e.Dir})
+		entries[i] = dirEntry{openInfo{name: e.Name, dir: e.Dir}, e.Link}
 		c.stats[path.Join(name, e.Name)] = wire.Answer{Dir: e.Dir}
 	}
 	return entries, err
+}
+
+// mount asks for what lies elsewhere, and returns the path below which it lies.
+func (c *checkout) mount(url string) (string, error) {
+	if _, known := c.mounts[url]; !known {
+		if err := c.put(wire.Ask{Op: wire.OpRemote, Paths: []string{url}}, c.mounts); err != nil {
+			return "", err
+		}
+	}
+	answer := c.mounts[url]
+	if answer.Refusal == "" {
+		return answer.Mount, nil
+	}
+	f := refusals[wire.Unfetched]
+	if answer.Refusal == wire.Forbidden {
+		f = refusals[wire.Forbidden]
+	}
+	return "", &f
 }
 
 // fetch reads many files at once, so that reading each costs no round trip.
@@ -125,6 +146,15 @@ func (c *checkout) put(ask wire.Ask, known map[string]wire.Answer) error {
 		known[name] = answers[i]
 	}
 	return nil
+}
+
+// behind returns what is behind a fault: a file that could not be had, unless
+// the fault tells of such a file itself.
+func (c *checkout) behind(f *fault) *fault {
+	if c.trouble == nil || f.cause == c.trouble.cause {
+		return f
+	}
+	return c.trouble
 }
 
 // refused turns a refusal into an error; nil if it is none.
@@ -181,6 +211,22 @@ func (i openInfo) Mode() fs.FileMode {
 		return fs.ModeDir | 0o755
 	}
 	return 0o644
+}
+
+// dirEntry is an entry of a directory. One that is a symbolic link says both,
+// what its target is and, by Type, that it is a link.
+type dirEntry struct {
+	openInfo
+	link bool
+}
+
+func (e dirEntry) Info() (fs.FileInfo, error) { return e.openInfo, nil }
+
+func (e dirEntry) Type() fs.FileMode {
+	if e.link {
+		return e.Mode().Type() | fs.ModeSymlink
+	}
+	return e.Mode().Type()
 }
 
 type openFile struct {

@@ -129,7 +129,7 @@ var errAliases = errors.New("its aliases, written out, are larger than an object
 // parse makes a document JSON; nil if it is null.
 func (d document) parse() (manifest, error) {
 	m := manifest{line: d.line + d.firstLine()}
-	if bytes.IndexByte(d.text, '&') >= 0 && bytes.IndexByte(d.text, '*') >= 0 && expanded(d.text) > wire.MaxObject {
+	if mayExpand(d.text) && expanded(d.text) > wire.MaxObject {
 		return m, errAliases
 	}
 	var err error
