@@ -22,6 +22,7 @@ type snapshot struct {
 	hash   plumbing.Hash
 	info   Commit
 	size   int64                // of all files together
+	nodes  int                  // how many files and directories there are
 	mounts map[string]*snapshot // submodules and theirs, by path
 }
 

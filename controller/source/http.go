@@ -222,6 +222,8 @@ func discard(response *http.Response) {
 
 func (o *overHTTP) status(code int) error {
 	switch {
+	case o.bare && (code == http.StatusUnauthorized || code == http.StatusForbidden):
+		return fail(RedirectRefused, "write the new url, if it is trusted with the credentials", "%s redirects to another host, which wants credentials", o.host())
 	case code == http.StatusUnauthorized && !o.target.Auth.forHTTP():
 		return fail(AuthenticationFailed, "name a secret with username and password, or bearerToken, in secretRef", "%s wants credentials", o.host())
 	case code == http.StatusUnauthorized, code == http.StatusForbidden, code == http.StatusProxyAuthRequired:

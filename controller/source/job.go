@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"os"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/format/packfile"
@@ -22,6 +23,7 @@ type job struct {
 	refs   *packp.AdvRefs
 	found  found
 	spent  bool // the connection was asked for a pack
+	search bool // for a commit that the server does not hand out by its name
 }
 
 // ask connects, lists the references and finds what is wanted.
@@ -60,9 +62,15 @@ func (j *job) close() { _ = j.remote.Close() }
 
 func (j *job) proof() proof { return proof{j.target.Auth.credentials(), j.found.object} }
 
+// errSearch tells that a commit is to be looked for in the history of branches.
+var errSearch = errors.New("the server hands out no commit by its name")
+
 // download transfers what is wanted. A commit that no reference leads to is
-// asked for by its name, which not every server allows; then all branches are.
+// asked for by its name, which not every server allows.
 func (j *job) download(ctx context.Context, g *generation) error {
+	if j.search {
+		return j.dig(ctx, g)
+	}
 	haves := g.haves
 	if _, ok := g.db.find(j.found.object); ok { // the server is to say that the caller may see it
 		haves = append([]have{{hash: j.found.object, shallow: true}}, haves...)
@@ -70,18 +78,15 @@ func (j *job) download(ctx context.Context, g *generation) error {
 	err := j.transfer(ctx, g, []plumbing.Hash{j.found.object}, haves, 1)
 	switch refused := errors.Is(err, errNotOurs) || errors.Is(err, errRefused); {
 	case refused && !j.found.listed:
-		return j.search(ctx, g)
+		return errSearch
 	case refused:
 		return fail(Unreachable, "", "the repository changed while it was read").because(err)
 	}
 	return err
 }
 
-// search transfers the history of all branches, and looks for the commit.
-func (j *job) search(ctx context.Context, g *generation) error {
-	if err := j.again(ctx); err != nil {
-		return err
-	}
+// dig transfers the history of all branches, and looks for the commit.
+func (j *job) dig(ctx context.Context, g *generation) error {
 	tips := j.tips()
 	if err := j.transfer(ctx, g, tips, nil, 0); err != nil {
 		return err
@@ -116,6 +121,9 @@ func (j *job) tips() []plumbing.Hash {
 	return tips
 }
 
+// transfer asks for objects and puts them into a database. A slow server keeps
+// nobody waiting but those who want the same: only what has arrived takes one
+// of the few places for unpacking.
 func (j *job) transfer(ctx context.Context, g *generation, wants []plumbing.Hash, haves []have, depth int) error {
 	j.spent = true
 	pack, err := j.remote.pack(ctx, request(j.refs, wants, haves, depth))
@@ -123,7 +131,37 @@ func (j *job) transfer(ctx context.Context, g *generation, wants []plumbing.Hash
 		return err
 	}
 	defer pack.Close()
-	return g.db.unpack(ctx, pack, j.store.limits)
+	file, err := j.store.spool(pack)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = errors.Join(file.Close(), os.Remove(file.Name())) }()
+	select {
+	case j.store.unpacking <- struct{}{}:
+		defer func() { <-j.store.unpacking }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return g.db.unpack(ctx, file, j.store.limits)
+}
+
+// spool writes what a server sends to a file, up to the limit.
+func (s *Store) spool(pack io.Reader) (*os.File, error) {
+	file, err := os.CreateTemp(s.dir, "pack-*")
+	if err != nil {
+		return nil, err
+	}
+	n, err := io.Copy(file, io.LimitReader(pack, s.limits.pack+1))
+	if err == nil && n > s.limits.pack {
+		err = fail(TooLarge, "keep large files out of the repository, or raise the limit", "the server sends more than %d MiB", s.limits.pack>>20)
+	}
+	if err == nil {
+		_, err = file.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close(), os.Remove(file.Name()))
+	}
+	return file, nil
 }
 
 // explain makes an Error of what went wrong between a server and the cache.

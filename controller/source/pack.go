@@ -26,9 +26,9 @@ type limits struct {
 
 // The factors between the size that is configured and what follows from it.
 const (
-	objectShare    = 4 // an object may be a quarter of the repository: it is held in memory
-	unpackedFactor = 4 // text packs to about a quarter
-	maxObjects     = 500_000
+	objectShare    = 4       // an object may be a quarter of the repository: it is held in memory
+	unpackedFactor = 4       // text packs to about a quarter
+	maxObjects     = 200_000 // of one pack: each costs 150 bytes while it is unpacked, and half after that
 )
 
 func newLimits(size int64) limits {
@@ -69,7 +69,8 @@ type entry struct {
 	place
 }
 
-// unpack reads a pack to its end. The database is unchanged if that fails.
+// unpack reads a pack to its end. The database is unchanged if that fails. It
+// takes memory for a few objects, up to the size of a repository at the worst.
 func (d *database) unpack(ctx context.Context, pack io.Reader, l limits) error {
 	scratch, err := os.CreateTemp(filepath.Dir(d.file.Name()), "deltas-*")
 	if err != nil {
@@ -80,7 +81,7 @@ func (d *database) unpack(ctx context.Context, pack io.Reader, l limits) error {
 	if err != nil {
 		return err
 	}
-	u := &unpacker{ctx: ctx, limits: l, batch: b, scratch: scratch, in: newMeter(pack, l.pack), whole: map[int64]entry{}}
+	u := &unpacker{ctx: ctx, limits: l, batch: b, scratch: scratch, in: newMeter(pack), whole: map[int64]entry{}}
 	if err := u.run(); err != nil {
 		return errors.Join(err, d.file.Truncate(d.bytes()))
 	}
@@ -255,43 +256,34 @@ func (u *unpacker) open() (err error) {
 	return u.inflate.(zlib.Resetter).Reset(u.in, nil)
 }
 
-// meter counts, sums and bounds what is read from a server. It is read a byte
+// meter counts and sums what is read of a pack. It is read a byte
 // at a time where the format wants it, and never further than it is asked.
 type meter struct {
-	in    *bufio.Reader
-	read  int64
-	limit int64
-	hash  hash.Hash
-	one   [1]byte
+	in   *bufio.Reader
+	read int64
+	hash hash.Hash
+	one  [1]byte
 }
 
-func newMeter(r io.Reader, limit int64) *meter {
-	return &meter{in: bufio.NewReaderSize(r, 64<<10), limit: limit, hash: sha1.New()} //nolint:gosec // as above
+func newMeter(r io.Reader) *meter {
+	return &meter{in: bufio.NewReaderSize(r, 64<<10), hash: sha1.New()} //nolint:gosec // as above
 }
 
 func (m *meter) sum() []byte { return m.hash.Sum(nil) }
 
-func (m *meter) count(p []byte) error {
-	m.hash.Write(p)
-	if m.read += int64(len(p)); m.read > m.limit {
-		return fail(TooLarge, "keep large files out of the repository, or raise the limit", "the server sends more than %d MiB", m.limit>>20)
-	}
-	return nil
-}
-
 func (m *meter) Read(p []byte) (int, error) {
 	n, err := m.in.Read(p)
-	if over := m.count(p[:n]); over != nil {
-		return n, over
-	}
+	m.read += int64(n)
+	m.hash.Write(p[:n])
 	return n, err
 }
 
 func (m *meter) ReadByte() (byte, error) {
 	b, err := m.in.ReadByte()
-	if err != nil {
-		return 0, err
+	if err == nil {
+		m.one[0] = b
+		m.read++
+		m.hash.Write(m.one[:])
 	}
-	m.one[0] = b
-	return b, m.count(m.one[:])
+	return b, err
 }

@@ -86,14 +86,15 @@ func request(refs *packp.AdvRefs, wants []plumbing.Hash, haves []have, depth int
 	if refs.Capabilities.Supports(capability.NoProgress) {
 		_ = r.Capabilities.Set(capability.NoProgress)
 	}
-	if refs.Capabilities.Supports(capability.Shallow) {
+	shallow := refs.Capabilities.Supports(capability.Shallow)
+	if shallow {
 		_ = r.Capabilities.Set(capability.Shallow)
 		r.Depth = packp.DepthCommits(depth)
 	}
 	r.Wants = wants
 	for _, h := range haves {
 		r.Haves = append(r.Haves, h.hash)
-		if h.shallow {
+		if h.shallow && shallow {
 			r.Shallows = append(r.Shallows, h.hash)
 		}
 	}
@@ -113,7 +114,7 @@ func encode(request *packp.UploadPackRequest) ([]byte, error) {
 // decode reads what comes before the pack, and returns the pack.
 func decode(r io.Reader, request *packp.UploadPackRequest) (io.Reader, error) {
 	in := bufio.NewReaderSize(r, 64<<10)
-	if !request.Depth.IsZero() || len(request.Shallows) > 0 {
+	if !request.Depth.IsZero() {
 		if err := readShallow(in); err != nil {
 			return nil, err
 		}

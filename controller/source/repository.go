@@ -28,6 +28,7 @@ type generation struct {
 	retired bool
 
 	snapshots map[plumbing.Hash]*snapshot
+	nodes     int // of all snapshots
 	proved    map[proof]bool
 
 	haves []have // the turn's; the newest last
@@ -48,10 +49,11 @@ type proof struct {
 }
 
 const (
-	maxHaves     = 16
-	maxSnapshots = 16
-	maxProofs    = 10_000
-	slack        = 64 << 20 // bytes by which a generation may outgrow its beginning fourfold
+	maxHaves  = 16
+	maxNodes  = 2 * maxEntries // of snapshots that are kept for the next who asks
+	maxProofs = 10_000
+	maxKnown  = 1_000_000 // objects of all repositories, where unused ones are removed
+	slack     = 64 << 20  // bytes by which a generation may outgrow its beginning fourfold
 )
 
 // enter returns the repository of a URL, which stays until leave.
@@ -188,10 +190,7 @@ func (r *repository) update(ctx context.Context, j *job, g *generation) (*Checko
 	if !j.found.listed {
 		g.proved[j.proof()] = true
 	}
-	if len(g.snapshots) >= maxSnapshots {
-		clear(g.snapshots) // those in use are in their checkouts
-	}
-	g.snapshots[commit] = snap
+	g.keep(snap)
 	return r.checkout(g, j, snap), nil
 }
 
@@ -225,11 +224,12 @@ func (r *repository) snapshot(ctx context.Context, g *generation, h plumbing.Has
 	if err != nil {
 		return nil, err
 	}
-	root, size, err := g.db.tree(ctx, tree, r.store.limits.pack)
+	snap, err := g.db.tree(ctx, tree, r.store.limits.pack)
 	if err != nil {
 		return nil, err
 	}
-	return &snapshot{db: g.db, root: root, hash: h, info: commit.describe(h), size: size}, nil
+	snap.hash, snap.info = h, commit.describe(h)
+	return snap, nil
 }
 
 // have remembers a commit that is there with all its files.
@@ -246,10 +246,22 @@ func (g *generation) have(h plumbing.Hash) {
 	}
 }
 
+// keep keeps a snapshot for the next who asks. The caller holds the lock.
+func (g *generation) keep(snap *snapshot) {
+	if g.snapshots[snap.hash] != nil {
+		return
+	}
+	if g.nodes += snap.nodes; g.nodes > maxNodes {
+		clear(g.snapshots) // those in use are in their checkouts
+		g.nodes = snap.nodes
+	}
+	g.snapshots[snap.hash] = snap
+}
+
 // doubtful tells an error that another database may not give.
 func doubtful(err error) bool {
 	_, known := errors.AsType[*Error](err)
-	return !known && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+	return !known && !errors.Is(err, errSearch) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }
 
 // close removes everything. The caller holds the lock.
@@ -261,33 +273,49 @@ func (r *repository) close() error {
 	return r.current.retire()
 }
 
+// knows reports whether there is a repository of that name.
+func (s *Store) knows(key string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.repositories[key] != nil
+}
+
 // sweep removes repositories that nobody uses: those not asked for in a long
 // time, and while there is too much, the longest unused.
 func (s *Store) sweep() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var total int64
+	var bytes, objects int64
 	var unused []string
-	for url, r := range s.repositories {
-		if r.current != nil {
-			total += r.current.db.bytes()
-		}
+	for key, r := range s.repositories {
+		b, n := r.weight()
+		bytes, objects = bytes+b, objects+n
 		if r.users == 0 && (r.current == nil || r.current.refs == 0) {
-			unused = append(unused, url)
+			unused = append(unused, key)
 		}
 	}
 	slices.SortFunc(unused, func(a, b string) int {
 		return s.repositories[a].used.Compare(s.repositories[b].used)
 	})
-	for _, url := range unused {
-		r := s.repositories[url]
-		if total <= s.config.MaxTotal && s.config.Now().Sub(r.used) <= s.config.MaxIdle {
+	for _, key := range unused {
+		r := s.repositories[key]
+		if bytes <= s.config.MaxTotal && objects <= maxKnown && s.config.Now().Sub(r.used) <= s.config.MaxIdle {
 			continue
 		}
-		if r.current != nil {
-			total -= r.current.db.bytes()
-		}
+		b, n := r.weight()
+		bytes, objects = bytes-b, objects-n
 		_ = r.close()
-		delete(s.repositories, url)
+		delete(s.repositories, key)
 	}
+}
+
+// weight is what a repository takes on disk and in memory.
+func (r *repository) weight() (bytes, objects int64) {
+	if r.current == nil {
+		return 0, 0
+	}
+	db := r.current.db
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	return db.size, int64(len(db.at))
 }

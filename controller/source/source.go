@@ -77,11 +77,16 @@ type Store struct {
 	limits     limits
 	flights    *flights
 	transports transports
+	unpacking  chan struct{} // holds a token for each pack that is
 	cancel     context.CancelFunc
 
 	mu           sync.Mutex // also of what repositories say is theirs
 	repositories map[string]*repository
 }
+
+// maxUnpacking is how many packs are unpacked at a time: each may take much
+// memory, and one processor.
+const maxUnpacking = 2
 
 // New makes a Store with an empty cache.
 func New(config Config) (*Store, error) {
@@ -100,7 +105,7 @@ func New(config Config) (*Store, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Store{
 		config: config, dir: dir, limits: newLimits(config.MaxSize),
-		flights: newFlights(ctx), cancel: cancel, repositories: map[string]*repository{},
+		flights: newFlights(ctx), unpacking: make(chan struct{}, maxUnpacking), cancel: cancel, repositories: map[string]*repository{},
 	}, nil
 }
 
@@ -153,14 +158,12 @@ func (s *Store) fetch(ctx context.Context, t *target) (*Checkout, error) {
 }
 
 func (s *Store) revision(ctx context.Context, t *target) (*Checkout, error) {
-	r := s.enter(t.URL)
-	defer s.leave(r)
 	job, err := s.ask(ctx, t)
 	if err != nil {
 		return nil, err
 	}
 	defer job.close()
-	c, err := r.obtain(ctx, job)
+	c, err := s.obtain(ctx, job)
 	if err != nil {
 		return nil, err
 	}
@@ -169,4 +172,28 @@ func (s *Store) revision(ctx context.Context, t *target) (*Checkout, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// obtain returns what a job asks for from the repository of its URL. Where the
+// history of branches has to be searched, that gets a repository of its own,
+// so that others do not wait for it.
+func (s *Store) obtain(ctx context.Context, j *job) (*Checkout, error) {
+	aside := j.target.URL + " " + j.found.object.String()
+	if !s.knows(aside) {
+		c, err := s.repository(ctx, j.target.URL, j)
+		if !errors.Is(err, errSearch) {
+			return c, err
+		}
+		if err := j.again(ctx); err != nil {
+			return nil, err
+		}
+	}
+	j.search = true
+	return s.repository(ctx, aside, j)
+}
+
+func (s *Store) repository(ctx context.Context, key string, j *job) (*Checkout, error) {
+	r := s.enter(key)
+	defer s.leave(r)
+	return r.obtain(ctx, j)
 }

@@ -58,11 +58,13 @@ type walker struct {
 }
 
 // tree reads the tree of a commit. Its errors name the path that is wrong.
-func (d *database) tree(ctx context.Context, h plumbing.Hash, limit int64) (root *node, size int64, err error) {
+func (d *database) tree(ctx context.Context, h plumbing.Hash, limit int64) (*snapshot, error) {
 	w := &walker{ctx: ctx, db: d, max: limit}
-	root = &node{name: ".", mode: fs.ModeDir | 0o755, hash: h}
-	err = w.fill(root, "", 0)
-	return root, w.bytes, err
+	root := &node{name: ".", mode: fs.ModeDir | 0o755, hash: h}
+	if err := w.fill(root, "", 0); err != nil {
+		return nil, err
+	}
+	return &snapshot{db: d, root: root, size: w.bytes, nodes: w.entries}, nil
 }
 
 func (w *walker) fill(dir *node, path string, depth int) error {
