@@ -33,6 +33,9 @@ const purpose = "fuin/1 rollout"
 // maxNamed bounds how many objects one workload's code may cover.
 const maxNamed = 256
 
+// ErrTooMany is about a workload that names more than anyone should read.
+var ErrTooMany = fmt.Errorf("it names more than %d Secrets and ConfigMaps", maxNamed)
+
 // A Coder makes codes. They can be made and compared only with its key.
 type Coder struct{ key []byte }
 
@@ -63,14 +66,15 @@ func (e *MissingError) Error() string {
 // metadata or version: whoever makes an object anew with the same content
 // restarts nothing.
 //
-// The error is a *[MissingError] if the pods could not start.
+// The error is a *[MissingError] if the pods could not start, and [ErrTooMany] if
+// uses name hundreds of objects.
 func (c *Coder) Code(ctx context.Context, read client.Reader, namespace string, uses []render.Use) (string, error) {
 	all := merge(uses)
 	switch {
 	case len(all) == 0:
 		return "", nil
 	case len(all) > maxNamed:
-		return "", fmt.Errorf("it names %d Secrets and ConfigMaps; more than %d are not looked at", len(all), maxNamed)
+		return "", ErrTooMany
 	}
 	h := hmac.New(sha256.New, c.key)
 	writeParts(h, purpose, namespace, strconv.Itoa(len(all)))

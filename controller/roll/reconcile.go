@@ -89,6 +89,9 @@ func (r *Roller) keep(ctx context.Context, coder *Coder, w *unstructured.Unstruc
 	case errors.As(err, &missing):
 		r.Log.Debug("a rollout waits", "workload", who, "for", missing.Error())
 		return nil
+	case errors.Is(err, ErrTooMany): // until it is another workload
+		r.Events.Event(w, corev1.EventTypeWarning, "NotRolled", err.Error())
+		return nil
 	case err != nil:
 		return fmt.Errorf("%s: %s", who, reason(err))
 	case code == "" || code == codeOf(w.Object):
