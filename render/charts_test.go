@@ -3,6 +3,8 @@ package render_test
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -95,5 +97,37 @@ func TestHostileChartsAndPrograms(t *testing.T) {
 				t.Errorf("%s: %s", d.Reason, d)
 			}
 		})
+	}
+}
+
+// A symbolic link in a chart or beside a program leads nowhere else.
+func TestChartsAndProgramsStayInTheCheckout(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "secret.txt"), []byte(canary), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	root := filepath.Join(dir, "checkout")
+	for name, text := range map[string]string{
+		"chart/Chart.yaml":       "apiVersion: v2\nname: app\nversion: 1.0.0\n",
+		"chart/templates/x.yaml": `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: {{ .Files.Get "secret.txt" | quote }}}`,
+		"program/main.jsonnet":   "{apiVersion: 'v1', kind: 'ConfigMap', metadata: {name: importstr 'secret.txt'}}",
+	} {
+		file := filepath.Join(root, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files, err := os.OpenRoot(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { files.Close() })
+	pool := open(t, render.Config{})
+	for _, path := range []string{"chart", "program"} {
+		if err := os.Symlink("../../secret.txt", filepath.Join(root, path, "secret.txt")); err != nil {
+			t.Fatal(err)
+		}
+		_, err := pool.Directory(t.Context(), render.Directory{Files: files.FS(), Path: path})
+		refused(t, err, render.OutsideRefused, path+"/secret.txt: is a symbolic link, or a path, out of the checkout", "in the repository")
 	}
 }

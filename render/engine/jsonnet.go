@@ -68,6 +68,9 @@ func evaluate(file string, imports *imports, variables map[string]string) (strin
 	vm.MaxStack = maxCalls
 	vm.SetTraceOut(io.Discard) // std.trace can print anything
 	vm.Importer(imports)
+	for _, f := range natives() {
+		vm.NativeFunction(f)
+	}
 	for name, value := range variables {
 		vm.ExtVar(name, value)
 	}
@@ -136,8 +139,8 @@ func (i *imports) runFailure(at string, line int, said string) error {
 		return blame(wire.NotFound, at, line, "wants the external variable %s, which is not given", abridge(name)).
 			advise("give it: spec.jsonnet.externalVariables, or --ext-str " + abridge(name) + "=VALUE")
 	case strings.HasPrefix(said, "Unexpected type null, expected function") && i.holds("std.native("):
-		return blame(wire.Unsupported, at, line, "calls a native function, of which there are none here").
-			advise("std has functions for YAML and JSON; native ones are of Tanka and kubecfg")
+		return blame(wire.Unsupported, at, line, "calls a native function that does not exist here").
+			advise("here are parseJson, parseYaml, manifestJsonFromJson, manifestYamlFromJson, escapeStringRegex, regexMatch and regexSubst")
 	case i.quotes(said):
 		return blame(wire.EngineFailed, at, line, "refuses to go on: %s", abridge(said))
 	}
