@@ -1,12 +1,17 @@
 // Package controller opens SealedSecrets in a cluster: it keeps the ring, makes
-// the Secrets, repairs them, and reports. [Run] is all that a program needs.
+// the Secrets, repairs them, and reports; and it applies Environments, which it
+// opens SealedSecrets for. [Run] is all that a program needs.
 package controller
 
 import (
+	"context"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"runtime"
 	"time"
 
+	"fuin.dev/render"
 	"fuin.dev/seal"
 	"k8s.io/client-go/rest"
 )
@@ -18,6 +23,12 @@ type Config struct {
 	Namespace string        // the controller's own: keys and public keys live there
 	Render    seal.Renderer // runs templates in the sandbox; see render.Pool
 	Sandboxes int           // how many Render runs at a time; default 2
+
+	// Directory renders a directory in the sandbox; see render.Pool. nil: there
+	// are no Environments.
+	Directory  func(context.Context, render.Directory) (*render.Set, error)
+	SourceDir  string // keeps fetched repositories; default: a directory below os.TempDir
+	SourceRoot string // local directories below it may be sources; empty: none
 
 	Namespaces    []string      // watched; empty: all
 	LabelSelector string        // of SealedSecrets; empty: all
@@ -57,6 +68,7 @@ func (c Config) withDefaults() Config {
 	defaultTo(&c.Listen, ":8080")
 	defaultTo(&c.ListenMetrics, ":8081")
 	defaultTo(&c.Log, slog.Default())
+	defaultTo(&c.SourceDir, filepath.Join(os.TempDir(), "fuin-sources"))
 	return c
 }
 

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"fuin.dev/controller/api/bitnami"
+	"fuin.dev/controller/apierror"
 	"fuin.dev/controller/roll"
 	"fuin.dev/keys"
 	corev1 "k8s.io/api/core/v1"
@@ -166,7 +167,7 @@ func (k *keyring) macKey(ctx context.Context) ([]byte, error) {
 	}
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("reading the MAC key %s: %s", at, apiMessage(err))
+		return nil, fmt.Errorf("reading the MAC key %s: %s", at, apierror.Text(err))
 	case s.Type != macType || len(s.Data[macDataKey]) != macKeySize:
 		return nil, errors.New("the Secret " + at.String() + " holds no MAC key: restore it, or delete it and every status is made anew")
 	}

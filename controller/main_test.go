@@ -60,6 +60,7 @@ type system struct {
 	*kubetest.Cluster
 	t          testing.TB
 	kubeconfig string
+	last       string // what eventually last saw
 }
 
 // installed are the clusters on which deploy/base was applied already.
@@ -69,7 +70,7 @@ func newSystem(t testing.TB, c *kubetest.Cluster) *system {
 	t.Helper()
 	s := &system{Cluster: c, t: t, kubeconfig: filepath.Join(t.TempDir(), "kubeconfig")}
 	if _, done := installed.LoadOrStore(c, true); !done {
-		for _, file := range []string{"namespace.yaml", "bitnami.com_sealedsecrets.yaml", "rbac.yaml", "controller.yaml"} {
+		for _, file := range []string{"namespace.yaml", "bitnami.com_sealedsecrets.yaml", "fuin.dev_environments.yaml", "rbac.yaml", "controller.yaml"} {
 			s.ok(c.Apply(t.Context(), "", filepath.Join("..", "deploy", "base", file)))
 		}
 	}
@@ -234,5 +235,5 @@ func (s *system) eventually(what string, holds func() bool) {
 			return
 		}
 	}
-	s.t.Fatalf("after 60 s not true: %s", what)
+	s.t.Fatalf("after 60 s not true: %s; last: %s", what, s.last)
 }

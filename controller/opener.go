@@ -2,14 +2,13 @@ package controller
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"sync/atomic"
 
 	"fuin.dev/controller/api/bitnami"
+	"fuin.dev/controller/apierror"
+	"fuin.dev/controller/environment"
 	"fuin.dev/keys"
 	"fuin.dev/seal"
 	corev1 "k8s.io/api/core/v1"
@@ -38,7 +37,9 @@ type opener struct {
 	queued   chan struct{} // closed when it is
 	retries  backoff       // of writes that met another writer
 	pruned   sync.Once
-	bodies   *bodies // read at the start
+	bodies   *bodies                                // read at the start
+	names    locks                                  // of SealedSecrets that are worked on
+	tenants  atomic.Pointer[environment.Reconciler] // nil where there are no Environments
 
 	// What is known of each SealedSecret, by types.NamespacedName.
 	seen       sync.Map     // sight: as it was last found at rest
@@ -60,6 +61,7 @@ type pass struct {
 // Reconcile brings one SealedSecret's Secret and status to what they should be.
 func (o *opener) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	defer o.tidy()
+	defer o.names.lock(req.NamespacedName)()
 	return pass{o, o.keyring.ring.Load()}.reconcile(ctx, req)
 }
 
@@ -211,41 +213,9 @@ const (
 )
 
 func transient(kind, doing string, err error) *failure {
-	return &failure{reason: reasonUpdateFailed, kind: kind, message: doing + ": " + apiMessage(err), again: err}
+	return &failure{reason: reasonUpdateFailed, kind: kind, message: doing + ": " + apierror.Text(err), again: err}
 }
 
 func inTheWay(kind, message string) *failure {
 	return &failure{reason: reasonUpdateFailed, kind: kind, message: message, target: true}
-}
-
-// apiMessage is the server's word without what it quotes: a validation error,
-// a policy or a webhook can repeat a value.
-func apiMessage(err error) string {
-	var status apierrors.APIStatus
-	if !errors.As(err, &status) {
-		return "the API server is out of reach"
-	}
-	s := status.Status()
-	if before, _, denied := strings.Cut(s.Message, " denied "); denied {
-		return before + " denied it" // behind these words a policy says what it likes
-	}
-	switch s.Reason {
-	case metav1.StatusReasonForbidden, metav1.StatusReasonUnauthorized, metav1.StatusReasonNotFound, metav1.StatusReasonConflict:
-		return s.Message
-	case metav1.StatusReasonInvalid:
-		return "it is invalid" + fieldsOf(s.Details)
-	}
-	return fmt.Sprintf("the API server answers %d %s", s.Code, s.Reason)
-}
-
-func fieldsOf(details *metav1.StatusDetails) (fields string) {
-	if details == nil {
-		return ""
-	}
-	for _, cause := range details.Causes {
-		if cause.Field != "" {
-			fields += fmt.Sprintf(": %s (%s)", cause.Field, cause.Type)
-		}
-	}
-	return fields
 }

@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	"fuin.dev/controller/api/bitnami"
+	"fuin.dev/controller/apierror"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -36,7 +37,7 @@ func (o *opener) recall(ctx context.Context) error {
 	p := pass{o, o.keyring.ring.Load()}
 	for _, namespace := range namespaces {
 		if err := p.recognizeAll(ctx, namespace); err != nil && ctx.Err() == nil {
-			o.log.Warn("going through the Secrets at the start; the rest is read one by one", "error", apiMessage(err))
+			o.log.Warn("going through the Secrets at the start; the rest is read one by one", "error", apierror.Text(err))
 		}
 	}
 	return ctx.Err()

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"fuin.dev/controller/apierror"
 	"fuin.dev/keys"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -176,7 +177,7 @@ func (k *keyring) create(ctx context.Context, kind keys.Kind, name string) error
 	case apierrors.IsAlreadyExists(err):
 		return nil // another replica was first
 	case err != nil:
-		return fmt.Errorf("keeping a new key in %s/%s: %s", key.Namespace, key.Name, apiMessage(err))
+		return fmt.Errorf("keeping a new key in %s/%s: %s", key.Namespace, key.Name, apierror.Text(err))
 	}
 	k.log.Info("made a key", "kind", kind, "fingerprint", id.Fingerprint(), "secret", key.Name)
 	return nil

@@ -59,6 +59,9 @@ func (o pass) deliver(ctx context.Context, ss *bitnami.SealedSecret, out outcome
 	o.retries.Forget(req)
 	o.delivered.Add(1)
 	o.tell(ss, out, said)
+	if tenants := o.tenants.Load(); tenants != nil {
+		tenants.Opened(req.NamespacedName, out.failure == nil)
+	}
 	o.metrics.observe(ss)
 	return reconcile.Result{}, nil
 }

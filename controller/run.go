@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"fuin.dev/controller/api/bitnami"
+	"fuin.dev/controller/api/v1alpha1"
 	"fuin.dev/controller/fair"
 	"fuin.dev/controller/roll"
 	"fuin.dev/controller/server"
@@ -67,7 +68,7 @@ func Run(ctx context.Context, cfg Config) error {
 
 func newScheme() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
-	return scheme, errors.Join(corev1.AddToScheme(scheme), bitnami.AddToScheme(scheme))
+	return scheme, errors.Join(corev1.AddToScheme(scheme), bitnami.AddToScheme(scheme), v1alpha1.AddToScheme(scheme))
 }
 
 // newRecorder records core events on SealedSecrets, as Sealed Secrets does.
@@ -127,7 +128,11 @@ func manage(ctx context.Context, cfg Config, scheme *runtime.Scheme, api client.
 	if err := ring.watch(mgr, o.queueAll); err != nil {
 		return err
 	}
-	if err := mgr.Add(newServer(cfg, o, ctrlmetrics.Registry)); err != nil {
+	hook, err := o.environments(ctx, mgr)
+	if err != nil {
+		return err
+	}
+	if err := mgr.Add(newServer(cfg, o, hook, ctrlmetrics.Registry)); err != nil {
 		return err
 	}
 	if cfg.Roll {
@@ -173,9 +178,9 @@ func cacheOptions(cfg Config) (cache.Options, error) {
 
 // newServer is the HTTP side. All requests together have one tenant's share of
 // the processors, and no templates are run for whoever reaches the port.
-func newServer(cfg Config, o *opener, registry prometheus.Registerer) *server.Server {
+func newServer(cfg Config, o *opener, hook server.Hook, registry prometheus.Registerer) *server.Server {
 	return server.New(server.Config{
-		Addr: cfg.Listen, Registry: registry, Log: cfg.Log, Ready: o.keyring.ready.wait,
+		Addr: cfg.Listen, Hook: hook, Registry: registry, Log: cfg.Log, Ready: o.keyring.ready.wait,
 		Public: func() (certificate, recipients string) {
 			keys := public(o.keyring.ring.Load())
 			return keys[PublicCertificate], keys[PublicRecipients]

@@ -56,6 +56,9 @@ func (o *opener) newQueue(name string, limit workqueue.TypedRateLimiter[reconcil
 // namesake maps a Secret to the SealedSecret of the same name, if there is one.
 func (o *opener) namesake(ctx context.Context, secret client.Object) []reconcile.Request {
 	name := client.ObjectKeyFromObject(secret)
+	if tenants := o.tenants.Load(); tenants != nil {
+		tenants.SecretChanged(name, secret.GetResourceVersion())
+	}
 	if ss, err := o.cached(ctx, sealedSecret, name); err != nil || ss == nil {
 		return nil
 	}

@@ -2,14 +2,13 @@ package controller
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 
 	"fuin.dev/controller/api/bitnami"
+	"fuin.dev/controller/apierror"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -41,22 +40,10 @@ func writeFailure(err error) *failure {
 	switch {
 	case err == nil:
 		return nil
-	case isInvalid(err):
-		return inTheWay("update", "writing its Secret: "+apiMessage(err))
+	case apierror.IsInvalid(err):
+		return inTheWay("update", "writing its Secret: "+apierror.Text(err))
 	}
 	return transient("update", "writing its Secret", err)
-}
-
-// isInvalid reports whether the object itself is refused, field by field, for
-// good. A policy that denies gives the same reason, and may be changed.
-func isInvalid(err error) bool {
-	var status apierrors.APIStatus
-	if !errors.As(err, &status) || !apierrors.IsInvalid(err) {
-		return false
-	}
-	details := status.Status().Details
-	return details != nil && len(details.Causes) > 0 &&
-		!slices.ContainsFunc(details.Causes, func(c metav1.StatusCause) bool { return c.Field == "" })
 }
 
 // recordOf is what the status keeps of an opening.

@@ -46,6 +46,8 @@ func parse(args []string) (*options, error) {
 	f.IntVar(&o.cfg.Workers, "workers", 0, "objects opened at the same time; default: 8 a core")
 	f.StringVar(&o.kubeconfig, "kubeconfig", "", "file to reach the cluster with; default: the pod's account")
 	f.StringVar(&o.renderPath, "fuin-render", "", "sandbox program; default: beside this one")
+	f.StringVar(&o.cfg.SourceDir, "source-dir", "", "directory that keeps fetched repositories; default: one in the temporary directory")
+	f.StringVar(&o.cfg.SourceRoot, "source-root", "", "lets Environments name directories of this machine below it, for development")
 	f.StringVar(&o.cfg.Listen, "listen-addr", ":8080", "address of the HTTP endpoints")
 	f.StringVar(&o.cfg.ListenMetrics, "listen-metrics-addr", ":8081", "address of /metrics")
 	f.StringVar(&o.cfg.KeyPrefix, "key-prefix", "sealed-secrets-key", "begins the names of RSA key Secrets")

@@ -1,4 +1,5 @@
-// Command fuin-controller opens SealedSecrets in a cluster.
+// Command fuin-controller opens SealedSecrets in a cluster and applies
+// Environments.
 package main
 
 import (
@@ -44,7 +45,7 @@ func run(ctx context.Context, args []string) error {
 	checkSandbox(ctx, sandbox(o.renderPath), cfg.Log)
 	pool := render.NewPool(sandbox(o.renderPath))
 	defer pool.Close()
-	cfg.Render, cfg.Sandboxes = pool.Render, sandboxes()
+	cfg.Render, cfg.Directory, cfg.Sandboxes = pool.Render, pool.Directory, sandboxes()
 	cfg.RenewNow = renewSignals(ctx)
 	if err := controller.Run(ctx, cfg); err != nil && ctx.Err() == nil {
 		return err

@@ -32,13 +32,14 @@ const (
 	timeout        = 30 * time.Second
 )
 
-// Config is what the server needs of the controller. All fields are required.
+// Config is what the server needs of the controller. All fields but Hook are required.
 type Config struct {
 	Addr     string                                  // to listen on
 	Public   func() (certificate, recipients string) // what seals now, as text
 	Opener   Opener
 	Sealing  func() []*keys.Recipient    // what seals now
 	Ready    func(context.Context) error // waits until there are keys to serve
+	Hook     Hook                        // nil: there are no Environments
 	Registry prometheus.Registerer       // for the request metrics
 	Log      *slog.Logger
 }
@@ -102,6 +103,9 @@ func (s *Server) handler() http.Handler {
 	mux.Handle("GET /v1/recipients", m.count("/v1/recipients", s.recipients))
 	mux.Handle("POST /v1/verify", m.count("/v1/verify", s.verify))
 	mux.Handle("POST /v1/rotate", m.count("/v1/rotate", s.rotate))
+	if s.cfg.Hook != nil {
+		mux.Handle("POST /v1/hook/{namespace}/{name}", m.count("/v1/hook", s.hook))
+	}
 	return mux
 }
 

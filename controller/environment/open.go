@@ -1,0 +1,163 @@
+package environment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"fuin.dev/controller/api/bitnami"
+	"fuin.dev/controller/api/v1alpha1"
+	"fuin.dev/controller/apierror"
+	"fuin.dev/controller/roll"
+	"fuin.dev/render"
+	"golang.org/x/sync/errgroup"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
+)
+
+// open has the SealedSecrets opened, and notes those that did not.
+func (p *pass) open(ctx context.Context, objects []*object) {
+	var mu sync.Mutex
+	var group errgroup.Group
+	group.SetLimit(writers)
+	for _, o := range objects {
+		known := p.state.get(o.id)
+		if o.id.groupKind() != sealedSecretKind || o.held != "" || known == nil || known.opened {
+			continue
+		}
+		group.Go(func() error {
+			f := p.openOne(ctx, o)
+			mu.Lock()
+			defer mu.Unlock()
+			if f != nil {
+				p.failed = append(p.failed, v1alpha1.SecretFailure{
+					Object: o.id.namespace + "/" + o.id.name, Reason: f.Reason, Message: f.Message, File: o.File,
+				})
+				return nil
+			}
+			known.opened = true
+			return nil
+		})
+	}
+	_ = group.Wait()
+	p.Metrics.opened(len(objects), len(p.failed))
+}
+
+// openOne hands the SealedSecret, as it stands, to the opener.
+func (p *pass) openOne(ctx context.Context, o *object) *SecretFailure {
+	live := o.made
+	if live == nil {
+		var err error
+		if live, err = p.resource(o).Get(ctx, o.id.name, metav1.GetOptions{}); err != nil {
+			return &SecretFailure{Reason: "ReadFailed", Message: apierror.Text(err), Again: true}
+		}
+	}
+	ss, err := sealedSecretOf(live)
+	if err != nil {
+		return &SecretFailure{Reason: "Invalid", Message: "it does not decode as a SealedSecret"}
+	}
+	return p.Open(ctx, ss)
+}
+
+func (p *pass) resource(o *object) dynamic.ResourceInterface {
+	if o.id.namespace == "" {
+		return p.account.objects.Resource(o.resource)
+	}
+	return p.account.objects.Resource(o.resource).Namespace(o.id.namespace)
+}
+
+func sealedSecretOf(u *unstructured.Unstructured) (*bitnami.SealedSecret, error) {
+	ss := &bitnami.SealedSecret{}
+	return ss, runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, ss)
+}
+
+// hold keeps back the workloads that name a secret which did not open, or all
+// of them where the Environment says so.
+func (p *pass) hold(workloads []*object) {
+	for i := range p.failed {
+		f := &p.failed[i]
+		for _, o := range workloads {
+			if p.env.Spec.Secrets.OnFailure != "HoldAll" && !names(o, f.Object) {
+				continue
+			}
+			o.held = f.Object
+			f.Holds = append(f.Holds, o.id.kind+"/"+o.id.name)
+		}
+	}
+}
+
+// names reports whether a workload names the Secret NAMESPACE/NAME.
+func names(o *object, secret string) bool {
+	for _, use := range render.Uses(o.Content) {
+		if use.Kind == "Secret" && !use.Optional && o.id.namespace+"/"+use.Name == secret {
+			return true
+		}
+	}
+	return false
+}
+
+// code puts the code of what each workload names into its pod template, so
+// that it rolls when that changes.
+func (p *pass) code(ctx context.Context, workloads []*object) {
+	if p.env.Spec.Rollout == "Never" {
+		return
+	}
+	named := map[types.NamespacedName]string{}
+	defer p.state.setNamed(named)
+	for _, o := range workloads {
+		if o.held != "" || !roll.Rolls(o.id.groupKind()) {
+			continue
+		}
+		secrets, err := p.codeOne(ctx, o)
+		if err != nil {
+			o.held = "what it names"
+			p.errors = append(p.errors, fmt.Errorf("%s (%s): reading what it names: %s", o.id, whereOf(o.File), apierror.Text(err)))
+		}
+		for name, version := range secrets {
+			named[types.NamespacedName{Namespace: o.id.namespace, Name: name}] = version
+		}
+	}
+}
+
+// codeOne keeps the code that stands there while something is missing without
+// which the pods do not start.
+func (p *pass) codeOne(ctx context.Context, o *object) (secrets map[string]string, err error) {
+	missing := (*roll.MissingError)(nil)
+	secrets, err = p.Annotate(ctx, p.account.reader, o.content.Object, nil)
+	if errors.As(err, &missing) && o.resource.Resource != "" {
+		if live, getErr := p.resource(o).Get(ctx, o.id.name, metav1.GetOptions{}); getErr == nil {
+			secrets, err = p.Annotate(ctx, p.account.reader, o.content.Object, live.Object)
+		}
+	}
+	if errors.As(err, &missing) {
+		err = nil
+	}
+	return secrets, err
+}
+
+// secretsFailed says which secrets did not open, and what waits for them.
+func secretsFailed(failed []v1alpha1.SecretFailure) string {
+	var all []string
+	for _, f := range failed {
+		text := fmt.Sprintf("SealedSecret %s (%s): %s: %s", f.Object, whereOf(f.File), f.Reason, f.Message)
+		if len(f.Holds) > 0 {
+			text += "; waiting for it: " + atMost(f.Holds, 5)
+		}
+		all = append(all, text)
+	}
+	return strings.TrimSpace(atMost(all, 3))
+}
+
+// sentences joins what went wrong.
+func sentences(errs []error) string {
+	var all []string
+	for _, err := range errs {
+		all = append(all, err.Error())
+	}
+	return atMost(all, 3)
+}

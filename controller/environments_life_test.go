@@ -1,0 +1,326 @@
+package controller_test
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"fuin.dev/controller/gittest"
+	"fuin.dev/controller/kubetest"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// gone waits until the Environment is no more.
+func (e *environment) gone() {
+	e.t.Helper()
+	e.eventually("the Environment is gone", func() bool {
+		return apierrors.IsNotFound(e.Client().Get(e.t.Context(), clientKey(e.ns, e.name), e.object()))
+	})
+}
+
+// TestDeletion: a deleted Environment takes its objects along, leaves them
+// where it says so, and does not hang where its account is gone.
+func TestDeletion(t *testing.T) {
+	s := newSystem(t, kubetest.Shared(t))
+	s.run(alone)
+	server := gittest.New(t)
+	for name, tt := range map[string]struct {
+		spec    map[string]any
+		before  func(e *environment)
+		remains bool
+	}{
+		"pruned":   {nil, func(*environment) {}, false},
+		"orphaned": {map[string]any{"deletionPolicy": "Orphan"}, func(*environment) {}, true},
+		"account": {nil, func(e *environment) {
+			s.ok(s.Client().Delete(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: e.ns, Name: "fuin-deployer"}}))
+		}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := s.environment(server.New(t, name), s.tenant(), name, tt.spec)
+			e.commit(files{"m.yaml": configMapOf("m", "1"), "db.yaml": e.sealed("db", "pw", "x")})
+			e.applies()
+			tt.before(e)
+			s.ok(s.Client().Delete(t.Context(), e.object()))
+			e.gone()
+			if remains := e.configMap("m") != nil; remains != tt.remains {
+				t.Errorf("the ConfigMap remains: %v", remains)
+			}
+		})
+	}
+}
+
+// TestClaimed: of two Environments with one object the second is Stalled with
+// the name of the first, and goes on when that is gone.
+func TestClaimed(t *testing.T) {
+	s := newSystem(t, kubetest.Shared(t))
+	p := s.run(alone)
+	server, ns := gittest.New(t), s.tenant()
+	first := s.environment(server.New(t, "first"), ns, "first", nil)
+	first.commit(files{"m.yaml": configMapOf("m", "first")})
+	first.applies()
+	p.stop() // so that only the cluster tells
+	s.run(alone)
+	second := s.environment(server.New(t, "second"), ns, "second", nil)
+	second.commit(files{"m.yaml": configMapOf("m", "second")})
+	env := second.becomes(metav1.ConditionFalse, "Claimed", ns+"/first")
+	if c := env.Status.Conditions; !isStalled(c) {
+		t.Errorf("it is not Stalled: %+v", c)
+	}
+	if k := first.configMap("m").Data["k"]; k != "first" {
+		t.Errorf("the object is %q", k)
+	}
+	s.ok(s.Client().Delete(t.Context(), first.object()))
+	first.gone()
+	second.becomes(metav1.ConditionTrue, "Applied", "")
+}
+
+func isStalled(all []metav1.Condition) bool {
+	for _, c := range all {
+		if c.Type == "Stalled" {
+			return c.Status == metav1.ConditionTrue
+		}
+	}
+	return false
+}
+
+// TestEmptySetPrunesNothing unless it is said that it should; nor does a
+// deleted path, and a tampered inventory deletes nothing of others.
+func TestEmptySetPrunesNothing(t *testing.T) {
+	s := newSystem(t, kubetest.Shared(t))
+	s.run(alone)
+	ns := s.tenant()
+	s.ok(s.ApplyYAML(t.Context(), ns, configMapOf("theirs", "1")))
+	e := s.environment(gittest.New(t).New(t, "empty"), ns, "empty", map[string]any{"path": "app"})
+	e.commit(files{"app/m.yaml": configMapOf("m", "1"), "README.md": "x"})
+	e.applies()
+
+	u := e.object()
+	s.ok(s.Client().Status().Patch(t.Context(), u, client.RawPatch("application/merge-patch+json",
+		[]byte(`{"status":{"inventory":[{"id":"`+ns+`_theirs__ConfigMap","v":"v1"},{"id":"`+ns+`_m__ConfigMap","v":"v1"}]}}`))))
+	e.commit(files{"app/other.yaml": configMapOf("other", "1"), "README.md": "x"})
+	e.applies()
+	if e.configMap("theirs") == nil {
+		t.Error("a tampered inventory deleted an object of others")
+	}
+	if e.configMap("m") != nil {
+		t.Error("what left the source is there still")
+	}
+
+	e.commit(files{"app/README.md": "x"})
+	e.becomes(metav1.ConditionFalse, "EmptySet", "allowEmpty")
+	e.commit(files{"README.md": "x"})
+	e.becomes(metav1.ConditionFalse, "RenderFailed", "app")
+	if e.configMap("other") == nil {
+		t.Error("an empty set pruned")
+	}
+	e.commit(files{"app/README.md": "x"})
+	e.declare(map[string]any{"path": "app", "allowEmpty": true})
+	e.becomes(metav1.ConditionTrue, "Applied", "0 objects")
+	if e.configMap("other") != nil {
+		t.Error("allowEmpty did not prune")
+	}
+}
+
+// TestLostInventoryIsRebuilt from the labels of what was applied.
+func TestLostInventoryIsRebuilt(t *testing.T) {
+	s := newSystem(t, kubetest.Shared(t))
+	p := s.run(alone)
+	e := s.environment(gittest.New(t).New(t, "lost"), s.tenant(), "lost", nil)
+	e.commit(files{"m.yaml": configMapOf("m", "1"), "gone.yaml": configMapOf("gone", "1")})
+	e.applies()
+	p.stop()
+	s.ok(s.Client().Status().Patch(t.Context(), e.object(), client.RawPatch("application/merge-patch+json", []byte(`{"status":{"inventory":null}}`))))
+	e.commit(files{"m.yaml": configMapOf("m", "1")})
+	s.run(alone)
+	e.applies()
+	e.eventually("the orphan is pruned", func() bool { return e.configMap("gone") == nil })
+}
+
+// TestDependenciesComeFirst, and a cycle is Stalled.
+func TestDependenciesComeFirst(t *testing.T) {
+	s := newSystem(t, kubetest.Shared(t))
+	s.run(alone)
+	server, ns := gittest.New(t), s.tenant()
+	on := func(name string) map[string]any {
+		return map[string]any{"interval": slow, "retryInterval": slow, "dependsOn": []any{map[string]any{"name": name}}}
+	}
+	app := s.environment(server.New(t, "app"), ns, "app", on("infra"))
+	app.commit(files{"m.yaml": configMapOf("app", "1")})
+	app.wake()
+	app.becomes(metav1.ConditionFalse, "DependencyNotReady", ns+"/infra")
+	infra := s.environment(server.New(t, "infra"), ns, "infra", nil)
+	infra.commit(files{"m.yaml": configMapOf("infra", "1")})
+	app.becomes(metav1.ConditionTrue, "Applied", "")
+	infra.declare(on("app"))
+	infra.becomes(metav1.ConditionFalse, "DependencyCycle", ns+"/app")
+}
+
+// TestDefinitionAndInstance of one set: the one waits for the other. The
+// account is given what that needs.
+func TestDefinitionAndInstance(t *testing.T) {
+	s := newSystem(t, kubetest.Shared(t))
+	s.run(alone)
+	ns := s.tenant()
+	s.ok(s.ApplyYAML(t.Context(), ns, strings.ReplaceAll(`
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: gadgets-NS}
+rules:
+  - {apiGroups: [apiextensions.k8s.io], resources: [customresourcedefinitions], verbs: [get, list, watch, create, patch, delete]}
+  - {apiGroups: [example.com], resources: [gadgets], verbs: [get, list, watch, create, patch, delete]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: gadgets-NS}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: gadgets-NS}
+subjects: [{kind: ServiceAccount, name: fuin-deployer, namespace: NS}]
+`, "NS", ns)))
+	e := s.environment(gittest.New(t).New(t, "gadgets"), ns, "gadgets", nil)
+	e.commit(files{
+		"a.yaml": "apiVersion: example.com/v1\nkind: Gadget\nmetadata: {name: one}\n",
+		"z.yaml": `apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: gadgets.example.com}
+spec:
+  group: example.com
+  names: {kind: Gadget, plural: gadgets, singular: gadget, listKind: GadgetList}
+  scope: Namespaced
+  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}]
+`})
+	e.applies()
+	s.ok(s.Client().Delete(t.Context(), e.object()))
+	e.gone()
+}
+
+// TestJobsRunAgain when their template changes, and only then.
+func TestJobsRunAgain(t *testing.T) {
+	s := newSystem(t, kubetest.Shared(t))
+	s.run(alone)
+	e := s.environment(gittest.New(t).New(t, "jobs"), s.tenant(), "jobs", nil)
+	job := func(image string) string {
+		return `apiVersion: batch/v1
+kind: Job
+metadata: {name: migrate}
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers: [{name: m, image: "` + image + `"}]
+`
+	}
+	uid := func() string {
+		var j batchv1.Job
+		s.ok(s.Client().Get(t.Context(), clientKey(e.ns, "migrate"), &j))
+		return string(j.UID)
+	}
+	e.commit(files{"job.yaml": job("m:1")})
+	e.applies()
+	first := uid()
+	e.commit(files{"job.yaml": job("m:1"), "m.yaml": configMapOf("m", "1")})
+	e.applies()
+	if uid() != first {
+		t.Error("the Job ran again though nothing of it changed")
+	}
+	e.commit(files{"job.yaml": job("m:2")})
+	e.applies()
+	if uid() == first {
+		t.Error("the Job was not made again")
+	}
+}
+
+// TestWaitForReady: with spec.wait Ready comes when the workload is.
+func TestWaitForReady(t *testing.T) {
+	s := newSystem(t, kubetest.Shared(t))
+	s.run(alone)
+	e := s.environment(gittest.New(t).New(t, "wait"), s.tenant(), "wait", map[string]any{"wait": true, "timeout": "3s"})
+	e.commit(files{"web.yaml": workload("web", "db"), "db.yaml": e.sealed("db", "pw", "x")})
+	e.becomes(metav1.ConditionFalse, "Timeout", "Deployment "+e.ns+"/web")
+	e.declare(map[string]any{"wait": true})
+	e.eventually("the workload is ready, and with it the Environment", func() bool {
+		e.readyPods()
+		c := meta.FindStatusCondition(e.get().Status.Conditions, "Ready")
+		return c != nil && c.Status == metav1.ConditionTrue && c.Reason == "Applied"
+	})
+}
+
+// readyPods does what a node would: all Pods of the namespace run.
+func (e *environment) readyPods() {
+	e.t.Helper()
+	var pods corev1.PodList
+	e.ok(e.Client().List(e.t.Context(), &pods, client.InNamespace(e.ns)))
+	for i := range pods.Items {
+		p := &pods.Items[i]
+		p.Status.Phase = corev1.PodRunning
+		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(time.Now().Add(-time.Minute))}}
+		_ = e.Client().Status().Update(e.t.Context(), p) // another writer is met at times
+	}
+}
+
+// TestWebhookMakesTheNextFetchImmediate, for whoever signs.
+func TestWebhookMakesTheNextFetchImmediate(t *testing.T) {
+	s := newSystem(t, kubetest.Shared(t))
+	p := s.run(alone)
+	ns := s.tenant()
+	s.ok(s.ApplyYAML(t.Context(), ns, secret(ns, "signers", "token", "canary-token")))
+	repo := gittest.New(t).New(t, "hook")
+	spec := map[string]any{"interval": slow, "source": map[string]any{
+		"git": map[string]any{"url": repo.URL()}, "webhook": map[string]any{"name": "signers"},
+	}}
+	e := s.environment(repo, ns, "hook", spec)
+	e.commit(files{"m.yaml": configMapOf("m", "1")})
+	e.wake()
+	e.applies()
+	e.commit(files{"m.yaml": configMapOf("m", "2")})
+
+	body := `{"ref":"refs/heads/main"}`
+	mac := hmac.New(sha256.New, []byte("canary-token"))
+	mac.Write([]byte(body))
+	signature := "sha256=" + hex.EncodeToString(mac.Sum(nil))
+	call := func(path string, header ...string) int {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.http+path, strings.NewReader(body))
+		s.ok(err)
+		for i := 0; i < len(header); i += 2 {
+			req.Header.Set(header[i], header[i+1])
+		}
+		resp, err := http.DefaultClient.Do(req)
+		s.ok(err)
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	path := "/v1/hook/" + ns + "/hook"
+	for name, got := range map[string]int{
+		"unsigned":       call(path),
+		"wrong":          call(path, "X-Hub-Signature-256", "sha256="+strings.Repeat("0", 64)),
+		"wrong token":    call(path, "X-Gitlab-Token", "other"),
+		"no environment": call("/v1/hook/"+ns+"/none", "X-Hub-Signature-256", signature),
+	} {
+		if got != http.StatusForbidden {
+			t.Errorf("%s: answered %d", name, got)
+		}
+	}
+	time.Sleep(300 * time.Millisecond) // nothing may have happened by now
+	if e.configMap("m").Data["k"] != "1" {
+		t.Fatal("an unsigned call was heard")
+	}
+	if got := call(path, "X-Hub-Signature-256", signature); got != http.StatusAccepted {
+		t.Fatalf("a signed call: answered %d", got)
+	}
+	e.eventually("the commit is applied", func() bool { return e.configMap("m").Data["k"] == "2" })
+	e.commit(files{"m.yaml": configMapOf("m", "3")})
+	if got := call(path, "X-Gitlab-Token", "canary-token"); got != http.StatusAccepted {
+		t.Fatalf("a call with the token: answered %d", got)
+	}
+	e.eventually("the next commit is applied", func() bool { return e.configMap("m").Data["k"] == "3" })
+	if strings.Contains(p.log.String(), "canary-token") {
+		t.Error("the token is in the log")
+	}
+}

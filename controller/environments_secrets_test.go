@@ -1,0 +1,196 @@
+package controller_test
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"fuin.dev/controller/gittest"
+	"fuin.dev/controller/kubetest"
+	"fuin.dev/keys"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// tampered changes the last character but one of a sealed value.
+func (s *system) tampered(sealed, key string) string {
+	s.t.Helper()
+	return s.edit(sealed, func(m map[string]any) {
+		values := m["spec"].(map[string]any)["encryptedData"].(map[string]any)
+		text := values[key].(string)
+		middle := len(text) / 2
+		flip := "A"
+		if text[middle] == 'A' {
+			flip = "B"
+		}
+		values[key] = text[:middle] + flip + text[middle+1:]
+	})
+}
+
+// TestBrokenSecretHoldsWhatNamesIt: a value that does not open leaves the old
+// Secret and everything else alone, and is named with its file; repaired, all
+// goes on.
+func TestBrokenSecretHoldsWhatNamesIt(t *testing.T) {
+	s := newSystem(t, kubetest.Shared(t))
+	s.run(alone)
+	server := gittest.New(t)
+	e := s.environment(server.New(t, "shop"), s.tenant(), "shop", nil)
+	all := files{
+		"web.yaml": workload("web", "db"), "mail.yaml": workload("mail", "smtp"),
+		"db.yaml": e.sealed("db", "pw", "old"), "smtp.yaml": e.sealed("smtp", "pw", "x"), "m.yaml": configMapOf("m", "1"),
+	}
+	e.commit(all)
+	e.applies()
+	broken := maps.Clone(all)
+	broken["db.yaml"] = s.tampered(e.sealed("db", "pw", "new"), "pw")
+	broken["m.yaml"] = configMapOf("m", "2")
+	broken["web.yaml"] = strings.Replace(all["web.yaml"], "web:v1", "web:v2", 1)
+	broken["mail.yaml"] = strings.Replace(all["mail.yaml"], "mail:v1", "mail:v2", 1)
+	e.commit(broken)
+
+	env := e.becomes(metav1.ConditionFalse, "SecretsFailed", e.ns+"/db (db.yaml)")
+	if f := env.Status.Secrets.Failed; len(f) != 1 || f[0].File != "db.yaml" || !slices.Equal(f[0].Holds, []string{"Deployment/web"}) {
+		t.Errorf("failed secrets: %+v", f)
+	}
+	if got := e.secretOf(e.ns, "db"); string(got.Data["pw"]) != "old" {
+		t.Errorf("the old Secret became %q", got.Data["pw"])
+	}
+	if image := e.deployment("web").Spec.Template.Spec.Containers[0].Image; !strings.HasSuffix(image, "v1") {
+		t.Errorf("the workload that names it was applied: %s", image)
+	}
+	if image := e.deployment("mail").Spec.Template.Spec.Containers[0].Image; !strings.HasSuffix(image, "v2") {
+		t.Errorf("an unrelated workload was not applied: %s", image)
+	}
+	if got := e.configMap("m").Data["k"]; got != "2" {
+		t.Errorf("an unrelated ConfigMap was not applied: %s", got)
+	}
+
+	broken["db.yaml"] = e.sealed("db", "pw", "new")
+	e.commit(broken)
+	e.applies()
+	if image := e.deployment("web").Spec.Template.Spec.Containers[0].Image; !strings.HasSuffix(image, "v2") {
+		t.Errorf("the workload was not applied once its secret opened: %s", image)
+	}
+	e.opens(e.ns, "db", "pw", "new")
+}
+
+// TestSecretsComeFirst: whatever the order of files, a Secret exists before the
+// workload that names it. Versions of the API server are in the order of writes.
+func TestSecretsComeFirst(t *testing.T) {
+	s := newSystem(t, kubetest.Shared(t))
+	s.run(alone)
+	server := gittest.New(t)
+	ns := s.tenant()
+	for round := range 3 {
+		e := s.environment(server.New(t, "order"+strconv.Itoa(round)), ns, "order"+strconv.Itoa(round), nil)
+		all := files{}
+		for i := range 10 {
+			name := fmt.Sprintf("r%d-%d", round, i)
+			all[fmt.Sprintf("%04d.yaml", rand.N(10_000))] = workload(name, name) + "\n---\n" + configMapOf("m-"+name, "1")
+			all[fmt.Sprintf("x%04d.yaml", rand.N(10_000))] = e.sealed(name, "k", "v")
+		}
+		e.commit(all)
+		e.applies()
+		for i := range 10 {
+			name := fmt.Sprintf("r%d-%d", round, i)
+			secret, workload := s.secretOf(ns, name), e.deployment(name)
+			if secret == nil || workload == nil {
+				continue // two files got one name
+			}
+			if version(t, secret.ResourceVersion) > version(t, workload.ResourceVersion) {
+				t.Errorf("%s: the Secret was written at %s, the workload at %s", name, secret.ResourceVersion, workload.ResourceVersion)
+			}
+			if workload.CreationTimestamp.Time.Before(secret.CreationTimestamp.Time) {
+				t.Errorf("%s: the workload is older than its Secret", name)
+			}
+		}
+	}
+}
+
+func version(t *testing.T, text string) int {
+	t.Helper()
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// TestPlaintextIsRefused: a Secret that is not sealed keeps the whole set out,
+// and its value out of every word, unless the Environment lets it in.
+func TestPlaintextIsRefused(t *testing.T) {
+	s := newSystem(t, kubetest.Shared(t))
+	p := s.run(alone)
+	server := gittest.New(t)
+	e := s.environment(server.New(t, "plain"), s.tenant(), "plain", nil)
+	e.commit(files{"s.yaml": secret(e.ns, "s", "pw", "canary-plain"), "m.yaml": configMapOf("m", "1")})
+	env := e.becomes(metav1.ConditionFalse, "PlaintextSecrets", "s.yaml")
+	if e.configMap("m") != nil || e.secretOf(e.ns, "s") != nil {
+		t.Error("something was applied")
+	}
+	if text := fmt.Sprint(env.Status) + p.log.String(); strings.Contains(text, "canary-plain") {
+		t.Error("the value is in the status or the log")
+	}
+	var account corev1.ServiceAccount
+	s.ok(s.Client().Get(t.Context(), clientKey(e.ns, "fuin-deployer"), &account))
+	s.ok(s.ApplyYAML(t.Context(), e.ns, `
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: secrets}
+rules: [{apiGroups: [""], resources: [secrets], verbs: [get, list, watch, create, patch, delete]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: secrets}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: secrets}
+subjects: [{kind: ServiceAccount, name: fuin-deployer, namespace: `+e.ns+`}]
+`))
+	e.declare(map[string]any{"secrets": map[string]any{"plaintext": "Allow"}})
+	e.becomes(metav1.ConditionTrue, "Applied", "")
+	e.opens(e.ns, "s", "pw", "canary-plain")
+}
+
+// TestPathOfAnotherCluster: by .fuin.yaml the path belongs to a cluster with
+// other keys, so nothing is applied; with this cluster's key it is.
+func TestPathOfAnotherCluster(t *testing.T) {
+	s := newSystem(t, kubetest.Shared(t))
+	s.run(alone)
+	server := gittest.New(t)
+	ns := s.tenant()
+	foreign, err := keys.Generate(keys.Hybrid, metav1.Now().Time, 0, "")
+	s.ok(err)
+	repo := server.New(t, "both")
+	e := s.environment(repo, ns, "prd", map[string]any{"path": "overlays/production"})
+	all := files{
+		".fuin.yaml": `version: 1
+clusters:
+  staging: {recipients: [keys/staging.txt]}
+  production: {recipients: [keys/production.txt]}
+rules:
+  - {path: overlays/production/**, clusters: [production]}
+  - {path: overlays/**, clusters: [staging]}
+`,
+		"keys/staging.txt":                s.recipient("recipients").String() + "\n",
+		"keys/production.txt":             foreign.Recipient().String() + "\n",
+		"overlays/production/m.yaml":      configMapOf("prd", "1"),
+		"overlays/staging/m.yaml":         configMapOf("stg", "1"),
+		"overlays/production/sealed.yaml": e.sealed("db", "pw", "x"),
+	}
+	e.commit(all)
+	env := e.becomes(metav1.ConditionFalse, "WrongCluster", "production")
+	if !slices.ContainsFunc(env.Status.Conditions, func(c metav1.Condition) bool { return c.Type == "Stalled" && c.Status == metav1.ConditionTrue }) {
+		t.Errorf("it is not Stalled: %+v", env.Status.Conditions)
+	}
+	if e.configMap("prd") != nil || len(env.Status.Inventory) > 0 {
+		t.Error("something was applied")
+	}
+	right := s.environment(repo, ns, "stg", map[string]any{"path": "overlays/staging"})
+	right.becomes(metav1.ConditionTrue, "Applied", "")
+	all["keys/production.txt"] = s.recipient("recipients").String() + "\n"
+	e.commit(all)
+	e.applies()
+}
