@@ -42,3 +42,25 @@ func TestCacheIsServedToReadersOnly(t *testing.T) {
 		}
 	}
 }
+
+// A commit that is on no branch any more stays with whoever pinned it, and is
+// not for others, though they may read the repository and know its name.
+func TestCommitThatNoBranchHas(t *testing.T) {
+	w := newWorld(t, source.Config{})
+	w.write(map[string]string{"a": "1"})
+	secret := w.commit(gittest.Commit{Branch: "secret", Files: map[string]string{"a": "2"}})
+	w.repo.Allow(gittest.Access{Username: "one", Password: "1"}, gittest.Access{Username: "two", Password: "2"}, gittest.Access{Username: "three", Password: "3"})
+	by := func(name, password string, ref source.Ref) source.Git {
+		return source.Git{URL: w.repo.URL(), Ref: ref, Auth: source.Auth{Username: name, Password: password}}
+	}
+	pinned := source.Ref{Commit: secret}
+	w.fetch(by("one", "1", pinned))
+	w.fetch(by("three", "3", source.Ref{Branch: "secret"}))
+	w.ok(w.repo.Reset(t.Context(), "secret", ""))
+	w.refused(by("two", "2", pinned), source.RefNotFound)
+	w.refused(by("three", "3", source.Ref{Branch: "secret"}), source.RefNotFound)
+	if c := w.fetch(by("one", "1", pinned)); w.read(c, "a") != "2" {
+		t.Error("a pinned commit is lost")
+	}
+	w.refused(by("two", "2", pinned), source.RefNotFound)
+}

@@ -85,16 +85,31 @@ func (j *job) download(ctx context.Context, g *generation) error {
 	return err
 }
 
-// dig transfers the history of all branches, and looks for the commit.
+// dig transfers what is new in the history of all branches, and looks for the
+// commit.
 func (j *job) dig(ctx context.Context, g *generation) error {
 	tips := j.tips()
-	if err := j.transfer(ctx, g, tips, nil, 0); err != nil {
-		return err
+	if missing := g.missing(tips); len(missing) > 0 {
+		if err := j.transfer(ctx, g, missing, g.haves, 0); err != nil {
+			return err
+		}
+	}
+	for _, tip := range tips {
+		g.have(tip, false)
 	}
 	if !g.db.reaches(ctx, tips, j.found.object) {
 		return fail(RefNotFound, "push it, or name a branch or tag", "no branch of the repository has commit %s", j.found.object)
 	}
 	return nil
+}
+
+func (g *generation) missing(hashes []plumbing.Hash) (missing []plumbing.Hash) {
+	for _, h := range hashes {
+		if _, ok := g.db.find(h); !ok {
+			missing = append(missing, h)
+		}
+	}
+	return missing
 }
 
 // maxTips is how many branches are searched.

@@ -41,8 +41,9 @@ type have struct {
 	shallow bool // its parents are not there
 }
 
-// proof is that a server handed out a commit to somebody, though no reference
-// leads to it.
+// proof is that a server named a commit to somebody who asked for it, or
+// handed it out: who pinned one keeps it, though a force push took it from all
+// branches.
 type proof struct {
 	credentials [32]byte
 	commit      plumbing.Hash
@@ -122,6 +123,9 @@ func (r *repository) cached(j *job) *Checkout {
 
 // checkout makes a checkout that holds its generation. The caller holds the lock.
 func (r *repository) checkout(g *generation, j *job, snap *snapshot) *Checkout {
+	if j.target.Ref.Commit != "" {
+		g.prove(j.proof())
+	}
 	g.refs++
 	f := j.found
 	f.commit = snap.hash
@@ -181,15 +185,9 @@ func (r *repository) update(ctx context.Context, j *job, g *generation) (*Checko
 	if err != nil {
 		return nil, err
 	}
-	g.have(commit)
+	g.have(commit, !j.search)
 	r.store.mu.Lock()
 	defer r.store.mu.Unlock()
-	if len(g.proved) >= maxProofs {
-		clear(g.proved)
-	}
-	if !j.found.listed {
-		g.proved[j.proof()] = true
-	}
 	g.keep(snap)
 	return r.checkout(g, j, snap), nil
 }
@@ -232,18 +230,27 @@ func (r *repository) snapshot(ctx context.Context, g *generation, h plumbing.Has
 	return snap, nil
 }
 
-// have remembers a commit that is there with all its files.
-func (g *generation) have(h plumbing.Hash) {
+// have remembers a commit that is there with all its files; shallow tells that
+// its history is not.
+func (g *generation) have(h plumbing.Hash, shallow bool) {
 	if slices.ContainsFunc(g.haves, func(other have) bool { return other.hash == h }) {
 		return
 	}
 	if len(g.haves) >= maxHaves {
 		g.haves = g.haves[1:]
 	}
-	g.haves = append(g.haves, have{hash: h, shallow: true})
+	g.haves = append(g.haves, have{h, shallow})
 	if g.first == 0 {
 		g.first = g.db.bytes()
 	}
+}
+
+// prove remembers a proof. The caller holds the lock.
+func (g *generation) prove(p proof) {
+	if len(g.proved) >= maxProofs {
+		clear(g.proved)
+	}
+	g.proved[p] = true
 }
 
 // keep keeps a snapshot for the next who asks. The caller holds the lock.
@@ -269,15 +276,16 @@ func (r *repository) close() error {
 	if r.current == nil {
 		return nil
 	}
-	r.current.refs = 0
-	return r.current.retire()
+	g := r.current
+	r.current, g.refs = nil, 0
+	return g.retire()
 }
 
-// knows reports whether there is a repository of that name.
-func (s *Store) knows(key string) bool {
+// known returns the repository of that name, if there is one.
+func (s *Store) known(key string) *repository {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.repositories[key] != nil
+	return s.repositories[key]
 }
 
 // sweep removes repositories that nobody uses: those not asked for in a long

@@ -179,7 +179,12 @@ func (s *Store) revision(ctx context.Context, t *target) (*Checkout, error) {
 // so that others do not wait for it.
 func (s *Store) obtain(ctx context.Context, j *job) (*Checkout, error) {
 	aside := j.target.URL + " " + j.found.object.String()
-	if !s.knows(aside) {
+	if r := s.known(j.target.URL); r != nil {
+		if c := r.cached(j); c != nil {
+			return c, nil
+		}
+	}
+	if j.found.listed || s.known(aside) == nil {
 		c, err := s.repository(ctx, j.target.URL, j)
 		if !errors.Is(err, errSearch) {
 			return c, err

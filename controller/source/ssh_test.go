@@ -41,6 +41,13 @@ func TestSSH(t *testing.T) {
 	}
 	g.Ref.Commit = strings.Repeat("ab", 20)
 	w.refused(g, source.RefNotFound)
+	fetches = w.repo.Fetches()
+	w.refused(g, source.RefNotFound)
+	if w.repo.Fetches() != fetches {
+		t.Error("a history that was searched once is transferred again")
+	}
+	w.write(map[string]string{"a": "5"})
+	w.refused(g, source.RefNotFound)
 }
 
 func TestSSHRefusals(t *testing.T) {
