@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"strings"
 
 	"fuin.dev/render"
@@ -62,18 +63,28 @@ func nameOf(o render.Object) string {
 
 // manifestOf is an object in YAML, below a comment that names its file.
 func manifestOf(o render.Object) ([]byte, error) {
-	var out bytes.Buffer
-	fmt.Fprintf(&out, "# %s\n", origin(o))
-	rest := map[string]any{}
-	for field, value := range o.Content {
-		if field != "apiVersion" && field != "kind" && field != "metadata" {
-			rest[field] = value
-		}
+	comment := fmt.Appendf(nil, "# %s\n", origin(o))
+	text, err := json.MarshalIndent(o.Content, "", "  ")
+	if err != nil {
+		return nil, err
 	}
-	head := map[string]any{"apiVersion": o.Content["apiVersion"], "kind": o.Content["kind"]}
-	for _, part := range []map[string]any{head, {"metadata": o.Content["metadata"]}, rest} {
-		if len(part) == 0 {
-			continue
+	if bytes.Contains(text, []byte(nextLine)) { // JSON is YAML, too
+		text = append(bytes.ReplaceAll(text, []byte(nextLine), []byte(`\u0085`)), '\n')
+	} else {
+		text, err = inYAML(o.Content)
+	}
+	return append(comment, text...), err
+}
+
+// inYAML writes an object as people do, its type and metadata first.
+func inYAML(content map[string]any) ([]byte, error) {
+	var out bytes.Buffer
+	rest := maps.Clone(content)
+	for _, first := range [][]string{{"apiVersion", "kind"}, {"metadata"}} {
+		part := map[string]any{}
+		for _, field := range first {
+			part[field] = content[field]
+			delete(rest, field)
 		}
 		text, err := yaml.Marshal(part)
 		if err != nil {
@@ -81,8 +92,15 @@ func manifestOf(o render.Object) ([]byte, error) {
 		}
 		out.Write(text)
 	}
-	return out.Bytes(), nil
+	if len(rest) == 0 {
+		return out.Bytes(), nil
+	}
+	text, err := yaml.Marshal(rest)
+	return append(out.Bytes(), text...), err
 }
+
+// nextLine is a character that the YAML library takes for a space.
+const nextLine = "\u0085"
 
 // origin is where an object comes from, for people.
 func origin(o render.Object) string {

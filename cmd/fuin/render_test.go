@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -104,4 +107,84 @@ func sourceOf(t *testing.T, env v1alpha1.Environment) *renderSource {
 	s.directory.Path = read.path()
 	read.into(s)
 	return s
+}
+
+// TestManifestsReadBackAsTheyWere: what is printed is what kubectl would apply.
+func TestManifestsReadBackAsTheyWere(t *testing.T) {
+	const hasNextLine = "a\u0085b"
+	content := map[string]any{
+		"apiVersion": "example.com/v1", "kind": "Thing",
+		"metadata": map[string]any{"name": "on", "labels": map[string]any{"y": "n", "no": "0"}},
+		"empty":    map[string]any{}, "none": nil, "list": []any{}, "true": true,
+		"numbers": []any{int64(0), int64(-1), int64(9007199254740993), 0.1, 1e21, 1e-7},
+		"texts": []any{
+			"", " ", "yes", "No", "null", "~", "true", "1", "1e3", "0x10", "0o7", "1_000", "1:30", ".inf", "2026-11-25", "=", "<<",
+			"- a", "a: b", "a #b", "#a", "'", `"`, "a\n", "\na", "a\n\n", " a\n b", "a\tb", "\t", "a\r\nb", "\u2028", "\x00", "\ufeff", "é", "😀",
+			"@a", "%a", "`a", "!a", "&a", "*a", "{a}", "[a]", "---", "...", "--- a\n...", strings.Repeat("long ", 200),
+		},
+	}
+	text, err := manifestOf(render.Object{Content: content, File: "a\nb: c.yaml"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(string(text), "# a; b: c.yaml\napiVersion: example.com/v1\nkind: Thing\nmetadata:\n") {
+		t.Errorf("it begins with %.80q", text)
+	}
+	readsAs(t, text, content)
+	content["texts"] = hasNextLine
+	if text, err = manifestOf(render.Object{Content: content}); err != nil {
+		t.Fatal(err)
+	}
+	readsAs(t, text, content)
+}
+
+// readsAs fails the test unless a manifest means an object.
+func readsAs(t *testing.T, text []byte, content map[string]any) {
+	t.Helper()
+	want, err := json.Marshal(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := yaml.YAMLToJSON(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	decoded := make([]any, 2)
+	for i, data := range [][]byte{want, got} {
+		dec := json.NewDecoder(bytes.NewReader(data))
+		dec.UseNumber()
+		if err := dec.Decode(&decoded[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(decoded[0], decoded[1]); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestFileNames(t *testing.T) {
+	object := func(apiVersion, kind, namespace, name string) render.Object {
+		return render.Object{Content: map[string]any{
+			"apiVersion": apiVersion, "kind": kind, "metadata": map[string]any{"namespace": namespace, "name": name},
+		}}
+	}
+	set := &render.Set{Objects: []render.Object{
+		object("v1", "ConfigMap", "a", "b"),
+		object("v1", "Secret", "a-b", "c"), object("v1", "Secret", "a", "b-c"), // alike
+		object("v1", "Service", "", "w"), object("serving.knative.dev/v1", "Service", "", "w"), // of two groups
+		object("rbac.authorization.k8s.io/v1", "Role", "", "A"), object("rbac.authorization.k8s.io/v1", "Role", "", "a"), // but for the case
+		object("v1", "ConfigMap", "..", "../../etc/passwd"), object("v1", "ConfigMap", "", strings.Repeat("x", 253)),
+	}}
+	files, err := renderedFiles(set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) != len(set.Objects) || files["configmap-a-b.yaml"] == nil {
+		t.Errorf("%d files for %d objects", len(files), len(set.Objects))
+	}
+	for name := range files {
+		if !regexp.MustCompile(`^[a-z][a-z0-9._-]{1,230}\.yaml$`).MatchString(name) {
+			t.Errorf("a file is called %s", name)
+		}
+	}
 }

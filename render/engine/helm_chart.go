@@ -123,7 +123,7 @@ func (l *chartLoader) list(dir string) ([]string, error) {
 			return err
 		}
 		switch ignored := rules.Ignore(below(dir, name), info); {
-		case ignored && d.IsDir():
+		case d.IsDir() && (ignored || d.Name() == ".git"): // which a working tree has, and a checkout not
 			return fs.SkipDir
 		case ignored || d.IsDir():
 			return nil

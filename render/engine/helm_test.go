@@ -187,6 +187,10 @@ func TestHelmValuesAndDependencies(t *testing.T) {
 		"lookup finds nothing": {
 			files: map[string]string{"templates/x.yaml": object(`x{{ len (lookup "v1" "Secret" "a" "b") }}{{ getHostByName "localhost" }}`)}, want: "ConfigMap/x0",
 		},
+		"the files of the chart": {
+			files: map[string]string{".helmignore": "b/\n", "a/x": "a", "b/x": "b", ".git/x": "git", "templates/x.yaml": object(`{{ range $p, $_ := .Files }}{{ $p | replace "/" "." }}-{{ end }}`)},
+			want:  "ConfigMap/.helmignore-a.x-",
+		},
 		"keys and values in order": {
 			files: map[string]string{
 				"values.yaml":      "m: {e: five, d: four, c: three, b: two, a: one}",
@@ -303,12 +307,16 @@ func TestHelmFaultsSayWhereAndShowNoValue(t *testing.T) {
 			files: map[string]string{"templates/_h.tpl": "{{ define \"h\" }}{{ include \"h\" . }}{{ end }}", tmpl: "\n{{ include \"h\" . }}"},
 			want:  tmpl + ":2 includes itself without end",
 		},
-		"no YAML":               {files: map[string]string{tmpl: "a: b: {{ .Values.pw }}"}, want: tmpl + ":0 renders to what is no YAML: mapping values are not allowed in this context"},
-		"no object":             {files: map[string]string{tmpl: "pw: {{ .Values.pw }}"}, want: tmpl + ":0 renders to a document that is no object of Kubernetes"},
-		"text":                  {files: map[string]string{tmpl: "{{ .Values.pw }}"}, want: tmpl + ":0 renders to a document that is no object of Kubernetes"},
-		"a CRD that is none":    {files: map[string]string{"crds/x.yaml": "a: b: c"}, want: "crds/x.yaml:0 holds what is no YAML: mapping values are not allowed in this context"},
-		"broken values":         {files: map[string]string{"values.yaml": "a: 1\nb: c: canary-7f3a"}, want: "values.yaml:2 is not the YAML that a chart has there"},
-		"values that are text":  {files: map[string]string{"values.yaml": "canary-7f3a"}, want: "values.yaml:0 is not the YAML that a chart has there"},
+		"no YAML":                {files: map[string]string{tmpl: "a: b: {{ .Values.pw }}"}, want: tmpl + ":0 renders to what is no YAML: mapping values are not allowed in this context"},
+		"no object":              {files: map[string]string{tmpl: "pw: {{ .Values.pw }}"}, want: tmpl + ":0 renders to a document that is no object of Kubernetes"},
+		"text":                   {files: map[string]string{tmpl: "{{ .Values.pw }}"}, want: tmpl + ":0 renders to a document that is no object of Kubernetes"},
+		"a CRD that is none":     {files: map[string]string{"crds/x.yaml": "a: b: c"}, want: "crds/x.yaml:0 holds what is no YAML: mapping values are not allowed in this context"},
+		"broken values":          {files: map[string]string{"values.yaml": "a: 1\nb: c: canary-7f3a"}, want: "values.yaml:2 is not the YAML that a chart has there"},
+		"values that are text":   {files: map[string]string{"values.yaml": "canary-7f3a"}, want: "values.yaml:0 is not the YAML that a chart has there"},
+		"values that are a bomb": {files: map[string]string{"values.yaml": yamlBomb()}, want: "values.yaml:0 is not the YAML that a chart has there"},
+		"an output that is a bomb": {
+			files: map[string]string{tmpl: yamlBomb()}, want: tmpl + ":0 renders to what has aliases that, written out, are too many or too large",
+		},
 		"a broken Chart.yaml":   {files: map[string]string{"Chart.yaml": "name: [canary-7f3a"}, want: "Chart.yaml:1 is not the YAML that a chart has there"},
 		"no name":               {files: map[string]string{"Chart.yaml": "apiVersion: v2\nversion: 1.0.0"}, want: "Chart.yaml:0 is not valid: chart.metadata.name is required"},
 		"a chart of the future": {files: map[string]string{"Chart.yaml": "apiVersion: v9\nname: app\nversion: 1.0.0"}, want: "Chart.yaml:0 has an apiVersion other than v1 and v2"},
@@ -381,6 +389,15 @@ func TestHelmFaultsSayWhereAndShowNoValue(t *testing.T) {
 			}
 		})
 	}
+}
+
+// yamlBomb is a document whose aliases, written out, are 10^9 values.
+func yamlBomb() string {
+	text := "a0: &a0 [canary-7f3a]\n"
+	for i := range 9 {
+		text += fmt.Sprintf("a%d: &a%d [%s]\n", i+1, i+1, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d,", i), 10), ","))
+	}
+	return text
 }
 
 func TestHelmArchivesAreBounded(t *testing.T) {
