@@ -3,11 +3,12 @@
 // over SSH, all on loopback.
 //
 //	server := gittest.New(t)
-//	repo := server.Repo("app")
+//	repo := server.New(t, "app")
 //	hash, err := repo.Commit(ctx, gittest.Commit{Files: map[string]string{"a.yaml": "…"}})
 //	url := repo.URL()
 //
-// A repository is open to everybody until [Repo.Allow]. The server can be
+// Outside of tests, [Start] and [Server.Repo] do the same. A repository is open to
+// everybody over HTTP until [Repo.Allow], and over SSH to whoever has Identity. The server can be
 // stopped and started again; its repositories and ports stay.
 package gittest
 
@@ -37,8 +38,7 @@ type Config struct {
 type Server struct {
 	// CA is the authority of the HTTPS server, as PEM.
 	CA []byte
-	// Identity is a private SSH key that may read all repositories but those
-	// that Allow was called for without it.
+	// Identity is a private SSH key that may read all repositories.
 	Identity []byte
 	// KnownHosts is the line that vouches for the SSH server.
 	KnownHosts []byte

@@ -2,6 +2,7 @@ package source_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -250,5 +251,40 @@ func TestOpenPGP(t *testing.T) {
 				t.Errorf("%q has no %q", err, row.says)
 			}
 		})
+	}
+}
+
+// What GnuPG itself signs, git with its own configuration, holds.
+func TestGnuPG(t *testing.T) {
+	if _, err := exec.LookPath("gpg"); err != nil {
+		t.Skip("gpg is not installed; TestOpenPGP signs without it")
+	}
+	home, err := os.MkdirTemp("", "gpg-") // a short path, for the agent's socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := append(os.Environ(), "GNUPGHOME="+home)
+	gpg := func(name string, args ...string) string {
+		t.Helper()
+		cmd := exec.CommandContext(context.WithoutCancel(t.Context()), name, args...)
+		cmd.Env = env
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		return string(out)
+	}
+	t.Cleanup(func() {
+		gpg("gpgconf", "--kill", "all")
+		_ = os.RemoveAll(home)
+	})
+	gpg("gpg", "--batch", "--passphrase", "", "--quick-generate-key", "Erin <erin@example.com>", "ed25519", "sign", "never")
+	public := gpg("gpg", "--armor", "--export")
+	signing := &gittest.Signing{Format: "openpgp", Key: "erin@example.com", Env: []string{"GNUPGHOME=" + home}}
+	w := newWorld(t, source.Config{})
+	hash := w.commit(gittest.Commit{Files: map[string]string{"a": "1"}, Signing: signing})
+	w.ok(w.repo.Tag(t.Context(), "v1.0.0", hash, "release", signing))
+	if c := w.fetch(w.verified(source.Ref{Tag: "v1.0.0"}, source.TagAndHEAD, public)); !strings.HasPrefix(c.Commit.Signer, "Erin <erin@example.com> (OpenPGP ") {
+		t.Errorf("got %q", c.Commit.Signer)
 	}
 }
