@@ -26,23 +26,38 @@ func (u *unpacker) resolve() error {
 	f := u.family()
 	made := 0
 	for offset, root := range u.whole {
-		if len(f.byOffset[offset]) == 0 && len(f.byHash[root.hash]) == 0 {
-			continue
-		}
-		base := make([]byte, root.size)
-		if _, err := u.batch.db.file.ReadAt(base, root.offset); err != nil {
-			return err
-		}
-		n, err := u.descend(f, offset, root.hash, root.kind, base)
+		n, err := u.rest(f, offset, root.hash, root.place)
 		if err != nil {
 			return err
 		}
 		made += n
 	}
+	for h := range f.byHash { // a thin pack rests on what is there already
+		if base, ok := u.batch.db.find(h); ok {
+			n, err := u.rest(f, 0, h, base)
+			if err != nil {
+				return err
+			}
+			made += n
+		}
+	}
 	if made != len(u.deltas) {
 		return errPack // the base of one is missing, or it is its own
 	}
 	return nil
+}
+
+// rest makes all that rests on an object of the file, and returns how many
+// that are.
+func (u *unpacker) rest(f *family, offset int64, h plumbing.Hash, at place) (int, error) {
+	if len(f.byOffset[offset]) == 0 && len(f.byHash[h]) == 0 {
+		return 0, nil
+	}
+	base := make([]byte, at.size)
+	if _, err := u.batch.db.file.ReadAt(base, at.offset); err != nil {
+		return 0, err
+	}
+	return u.descend(f, offset, h, at.kind, base)
 }
 
 func (u *unpacker) family() *family {

@@ -1,6 +1,9 @@
 package source_test
 
 import (
+	"math/rand"
+	"os"
+	"path/filepath"
 	"testing"
 	"testing/fstest"
 
@@ -88,11 +91,59 @@ func TestUnchangedCostsOneListing(t *testing.T) {
 	if w.repo.Listings() != 3 || w.repo.Fetches() != 1 {
 		t.Errorf("%d listings and %d fetches, want 3 and 1", w.repo.Listings(), w.repo.Fetches())
 	}
-	w.write(map[string]string{"b": "2"})
-	c := w.fetch(w.git())
-	if w.read(c, "a") != "1" || w.read(c, "b") != "2" || w.repo.Fetches() != 2 {
-		t.Errorf("%d fetches, want 2", w.repo.Fetches())
+}
+
+// A new commit costs what is new in it, whatever else the repository holds, and
+// of a file that changed a little, the change.
+func TestChangesAreSmall(t *testing.T) {
+	for _, protocol := range []string{"http", "ssh"} {
+		t.Run(protocol, func(t *testing.T) {
+			dir := t.TempDir()
+			w := newWorld(t, source.Config{Dir: dir})
+			g := w.git()
+			if protocol == "ssh" {
+				g = w.ssh()
+			}
+			noise := make([]byte, 1<<20)
+			rand.New(rand.NewSource(1)).Read(noise)
+			w.write(map[string]string{"large": string(noise), "other": string(noise[1000:])})
+			w.fetch(g)
+			before := cacheSize(t, dir)
+			w.write(map[string]string{"small": "s"})
+			if c := w.fetch(g); w.read(c, "small") != "s" || w.read(c, "large") != string(noise) {
+				t.Error("not the files of the commit")
+			}
+			if grown := cacheSize(t, dir) - before; grown > 1000 {
+				t.Errorf("a small file costs %d bytes", grown)
+			}
+			w.write(map[string]string{"large": string(noise) + "and more"})
+			if c := w.fetch(g); w.read(c, "large") != string(noise)+"and more" {
+				t.Error("not the files of the commit")
+			}
+			w.ok(w.repo.Reset(t.Context(), "main", "main~2")) // back to what is there
+			fetches := w.repo.Fetches()
+			w.fetch(g)
+			if w.repo.Fetches() != fetches {
+				t.Error("an earlier commit is transferred again")
+			}
+		})
 	}
+}
+
+func cacheSize(t *testing.T, dir string) (size int64) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "sources", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		info, err := os.Stat(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		size += info.Size()
+	}
+	return size
 }
 
 func TestRewrittenHistory(t *testing.T) {

@@ -82,7 +82,9 @@ func refusal(host, said string) *Error {
 // request asks for commits, given that others are there. Depth 0 is all history.
 func request(refs *packp.AdvRefs, wants []plumbing.Hash, haves []have, depth int) *packp.UploadPackRequest {
 	r := packp.NewUploadPackRequestFromCapabilities(refs.Capabilities)
-	r.Capabilities.Delete(capability.ThinPack)
+	if len(haves) == 0 {
+		r.Capabilities.Delete(capability.ThinPack)
+	} // else Git leaves out what is there already, at depth one, from thin packs only
 	if refs.Capabilities.Supports(capability.NoProgress) {
 		_ = r.Capabilities.Set(capability.NoProgress)
 	}
