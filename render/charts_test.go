@@ -65,7 +65,7 @@ func TestHostileChartsAndPrograms(t *testing.T) {
 		}
 	}
 	program := func(text string) map[string]string { return map[string]string{"main.jsonnet": text} }
-	pool := open(t, render.Config{Size: 2, DirectoryDeadline: 3 * time.Second, MaxDirectoryMemory: 192 << 20})
+	pool := open(t, render.Config{Size: 2, DirectoryDeadline: 2 * time.Second, MaxDirectoryMemory: 192 << 20})
 	for name, files := range map[string]map[string]string{
 		"a template that never ends":      chart(loop),
 		"a template that grows":           chart(`{{ range until 1000000 }}{{ repeat 1000000 "x" }}{{ end }}`),
@@ -86,6 +86,9 @@ func TestHostileChartsAndPrograms(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := pool.Directory(t.Context(), render.Directory{Files: checkout(files), Path: "."})
+			for tries := 0; errors.Is(err, render.ErrUnavailable) && tries < 5; tries++ { // a busy machine proves nothing
+				_, err = pool.Directory(t.Context(), render.Directory{Files: checkout(files), Path: "."})
+			}
 			var d *render.DirectoryError
 			if !errors.As(err, &d) {
 				t.Fatalf("got %v", err)

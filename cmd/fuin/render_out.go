@@ -39,27 +39,44 @@ func writeRendered(u *ui, dir string, s *renderSource, set *render.Set) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // manifests are for all to read
 		return fileError(dir, err)
 	}
-	written, removed := 0, 0
+	written, err := writeChanged(dir, files, old)
+	if err != nil {
+		return err
+	}
+	removed, err := removeGone(dir, files, old)
+	if err != nil {
+		return err
+	}
+	u.note("%s: %s, of which %d changed; %s removed", dir, plural(len(set.Objects), "object"), written, plural(removed, "file"))
+	return nil
+}
+
+// writeChanged writes the files that are new or other than before.
+func writeChanged(dir string, files, old map[string][]byte) (written int, err error) {
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if bytes.Equal(files[name], old[name]) {
 			continue
 		}
 		if err := writeFile(filepath.Join(dir, name), files[name], modePublic); err != nil {
-			return err
+			return written, err
 		}
 		written++
 	}
+	return written, nil
+}
+
+// removeGone removes the files of an earlier run that are none of this one.
+func removeGone(dir string, files, old map[string][]byte) (removed int, err error) {
 	for _, name := range slices.Sorted(maps.Keys(old)) {
 		if files[name] != nil {
 			continue
 		}
 		if err := os.Remove(filepath.Join(dir, name)); err != nil {
-			return fileError(filepath.Join(dir, name), err)
+			return removed, fileError(filepath.Join(dir, name), err)
 		}
 		removed++
 	}
-	u.note("%s: %s, of which %d changed; %s removed", dir, plural(len(set.Objects), "object"), written, plural(removed, "file"))
-	return nil
+	return removed, nil
 }
 
 // renderedFiles are the files of a set, by name.
@@ -75,7 +92,7 @@ func renderedFiles(set *render.Set) (map[string][]byte, error) {
 			return nil, err
 		}
 		name := plainFileName(o)
-		if count[name] > 1 || !safeFileName(name, o) {
+		if count[name] > 1 || name != fullFileName(o) {
 			name += "-" + identityHash(o)
 		}
 		files[name+".yaml"] = append([]byte(renderedMark), text...)
@@ -102,9 +119,6 @@ func fullFileName(o render.Object) string {
 	parts := []string{o.Kind(), o.Namespace(), o.Name()}
 	return strings.ToLower(strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), "-"))
 }
-
-// safeFileName reports whether a name is the whole of what it stands for.
-func safeFileName(name string, o render.Object) bool { return name == fullFileName(o) }
 
 func identityHash(o render.Object) string {
 	sum := sha256.Sum256([]byte(strings.Join([]string{o.Group(), o.Kind(), o.Namespace(), o.Name()}, "\x00")))
