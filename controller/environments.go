@@ -39,7 +39,7 @@ func (o *opener) environments(ctx context.Context, mgr manager.Manager) (server.
 		return nil, err
 	}
 	r := environment.New(environment.Config{
-		Rest: mgr.GetConfig(), API: mgr.GetClient(), Mapper: mgr.GetRESTMapper(), Source: store, Events: o.events,
+		Rest: mgr.GetConfig(), API: mgr.GetClient(), Live: mgr.GetAPIReader(), Mapper: mgr.GetRESTMapper(), Source: store, Events: o.events,
 		Render: o.cfg.Directory, Open: o.openNow, Try: o.tryNow,
 		Known: func(fingerprint string) bool {
 			return o.keyring.ring.Load().Find(fingerprint) != nil

@@ -43,13 +43,16 @@ func TestDeletion(t *testing.T) {
 		"account": {nil, func(e *environment) {
 			s.ok(s.Client().Delete(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: e.ns, Name: "fuin-deployer"}}))
 		}, true},
+		"namespace": {nil, func(e *environment) {
+			s.ok(s.Client().Delete(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: e.ns}}))
+		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := s.environment(server.New(t, name), s.tenant(), name, tt.spec)
 			e.commit(files{"m.yaml": configMapOf("m", "1"), "db.yaml": e.sealed("db", "pw", "x")})
 			e.applies()
 			tt.before(e)
-			s.ok(s.Client().Delete(t.Context(), e.object()))
+			s.ok(client.IgnoreNotFound(s.Client().Delete(t.Context(), e.object())))
 			e.gone()
 			if remains := e.configMap("m") != nil; remains != tt.remains {
 				t.Errorf("the ConfigMap remains: %v", remains)

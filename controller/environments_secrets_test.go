@@ -194,3 +194,39 @@ rules:
 	e.commit(all)
 	e.applies()
 }
+
+// TestBrokenBindingIsNamed: a namePrefix gives a SealedSecret a name for which
+// it is not sealed. It is told before anything is applied, with the
+// kustomization that does it, and holds back only what names it.
+func TestBrokenBindingIsNamed(t *testing.T) {
+	s := newSystem(t, kubetest.Shared(t))
+	s.run(alone)
+	e := s.environment(gittest.New(t).New(t, "prefix"), s.tenant(), "prefix", map[string]any{"path": "overlays/canary"})
+	all := files{
+		"base/kustomization.yaml":            "resources: [web.yaml, db.yaml, m.yaml]\n",
+		"base/web.yaml":                      workload("web", "db"),
+		"base/db.yaml":                       e.sealed("db", "pw", "x"),
+		"base/m.yaml":                        configMapOf("m", "1"),
+		"overlays/canary/kustomization.yaml": "namePrefix: canary-\nnamespace: " + e.ns + "\nresources: [../../base]\n",
+	}
+	e.commit(all)
+	env := e.becomes(metav1.ConditionFalse, "SecretsFailed", "overlays/canary/kustomization.yaml")
+	if f := env.Status.Secrets.Failed; len(f) != 1 || f[0].Reason != "BindingBroken" || f[0].File != "base/db.yaml" {
+		t.Errorf("failed secrets: %+v", f)
+	}
+	if e.deployment("canary-web") != nil || e.configMap("canary-m") == nil {
+		t.Error("the workload was applied, or what has nothing to do with it was not")
+	}
+	if s.secretOf(e.ns, "canary-db") != nil {
+		t.Error("there is a Secret")
+	}
+	right := s.edit(e.sealed("canary-db", "pw", "x"), func(m map[string]any) { at(m, "db", "metadata", "name") })
+	all["base/db.yaml"] = right
+	e.commit(all)
+	e.applies()
+	web := e.deployment("canary-web")
+	if name := web.Spec.Template.Spec.Containers[0].EnvFrom[0].SecretRef.Name; name != "canary-db" {
+		t.Errorf("the workload names %s", name)
+	}
+	e.opens(e.ns, "canary-db", "pw", "x")
+}

@@ -62,6 +62,7 @@ const FieldOwner = "fuin"
 type Config struct {
 	Rest   *rest.Config  // the controller's own account, which impersonates others
 	API    client.Client // Environments, read from the cache
+	Live   client.Reader // the same, straight from the API server
 	Mapper meta.RESTMapper
 	Source *source.Store
 	Events record.EventRecorder

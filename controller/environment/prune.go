@@ -56,7 +56,7 @@ func (p *pass) rebuild(ctx context.Context) {
 // prune deletes what left the source. After a failure nothing is deleted.
 func (p *pass) prune(ctx context.Context) *failure {
 	gone := p.left()
-	if len(p.errors) > 0 || len(p.failed) > 0 && len(gone) == 0 {
+	if len(p.errors)+len(p.failed) > 0 {
 		p.keep(gone)
 		return nil
 	}

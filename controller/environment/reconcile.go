@@ -59,8 +59,8 @@ var rested = &failure{reason: "Rested"}
 
 // Reconcile brings one Environment to what its source says.
 func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
-	env := &v1alpha1.Environment{}
-	if err := r.API.Get(ctx, req.NamespacedName, env); err != nil {
+	env, err := r.read(ctx, req.NamespacedName)
+	if err != nil {
 		if client.IgnoreNotFound(err) == nil {
 			r.forget(req.NamespacedName)
 		}
@@ -81,6 +81,17 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{}, p.reportSuspended(ctx)
 	}
 	return p.reconcile(ctx)
+}
+
+// read reads an Environment, and not from a cache that lags behind the last
+// status: what is written is the difference to what was read.
+func (r *Reconciler) read(ctx context.Context, name types.NamespacedName) (*v1alpha1.Environment, error) {
+	env := &v1alpha1.Environment{}
+	err := r.API.Get(ctx, name, env)
+	if err == nil && isOlder(env.ResourceVersion, r.state(name).lastWritten()) {
+		err = r.Live.Get(ctx, name, env)
+	}
+	return env, err
 }
 
 func (p *pass) reconcile(ctx context.Context) (reconcile.Result, error) {

@@ -161,6 +161,7 @@ func (p *pass) writeStatus(ctx context.Context) error {
 	if err := p.API.Status().Patch(ctx, p.env, client.MergeFrom(p.base), client.FieldOwner(FieldOwner)); err != nil {
 		return err
 	}
+	p.state.wrote(p.env.ResourceVersion)
 	p.env.Status = want // what the server answers may be of another hand
 	p.base = p.env.DeepCopy()
 	return nil

@@ -15,6 +15,7 @@ import (
 type state struct {
 	mu      sync.Mutex
 	handled string // the value of AnnotationReconcile that was last answered
+	written string // the resource version of the Environment after the last status
 	applied map[id]*applied
 	drifted map[id]bool // told by a watch
 	ground  ground
@@ -70,6 +71,18 @@ func (s *state) takeAsked(env *v1alpha1.Environment) bool {
 	asked := now != s.handled
 	s.handled = now
 	return asked
+}
+
+func (s *state) lastWritten() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.written
+}
+
+func (s *state) wrote(version string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.written = version
 }
 
 func (s *state) inventory() inventory {

@@ -45,7 +45,8 @@ type watches struct {
 }
 
 type watcher struct {
-	stop    context.CancelFunc
+	account *account
+	stop    context.CancelFunc // nil until it runs
 	synced  func() bool
 	refused bool
 	users   int
@@ -59,6 +60,9 @@ func newWatches(tell func(types.NamespacedName, sighting), log *slog.Logger) *wa
 func (w *watches) run(ctx context.Context) error {
 	w.mu.Lock()
 	w.ctx = ctx
+	for key, one := range w.running {
+		w.start(key, one)
+	}
 	w.mu.Unlock()
 	<-ctx.Done()
 	w.mu.Lock()
@@ -93,9 +97,9 @@ func (w *watches) set(env types.NamespacedName, account *account, need map[watch
 func (w *watches) join(key watched, account *account) {
 	one := w.running[key]
 	if one == nil {
-		one = &watcher{synced: func() bool { return false }}
+		one = &watcher{account: account, synced: func() bool { return false }}
 		w.running[key] = one
-		w.start(key, one, account)
+		w.start(key, one)
 	}
 	one.users++
 }
@@ -125,16 +129,15 @@ func (w *watches) complete(env types.NamespacedName) bool {
 	return true
 }
 
-// start runs one watch. An account that may not watch is not asked again: the
-// Environment then looks at its interval.
-func (w *watches) start(key watched, one *watcher, account *account) {
+// start runs one watch, once this replica leads. An account that may not watch
+// is not asked again: the Environment then looks at its interval.
+func (w *watches) start(key watched, one *watcher) {
 	if w.ctx == nil {
-		one.refused = true
 		return
 	}
 	ctx, stop := context.WithCancel(w.ctx)
 	one.stop = stop
-	informer := cache.NewSharedIndexInformer(listWatch(account.at(key.resource, key.namespace)),
+	informer := cache.NewSharedIndexInformer(listWatch(one.account.at(key.resource, key.namespace)),
 		&metav1.PartialObjectMetadata{}, 0, cache.Indexers{})
 	one.synced = informer.HasSynced
 	_ = informer.SetTransform(slim)
