@@ -65,6 +65,7 @@ func answer(req wire.Request, p pipe) error {
 	case req.Templates != nil:
 		return engine.Templates(*req.Templates, func(r wire.Rendered) error { return wire.Write(p.out, r) })
 	case req.Directory != nil:
+		debug.SetGCPercent(200) // it lives for this one, and within its limit
 		return engine.Directory(*req.Directory, p)
 	}
 	return errors.New("a request for nothing that is known")

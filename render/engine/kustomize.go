@@ -13,7 +13,6 @@ import (
 	"sigs.k8s.io/kustomize/api/resmap"
 	"sigs.k8s.io/kustomize/api/resource"
 	"sigs.k8s.io/kustomize/api/types"
-	"sigs.k8s.io/yaml"
 
 	"fuin.dev/render/wire"
 )
@@ -66,12 +65,8 @@ func keepBuildAnnotations() {
 func (r *reader) collect(built resmap.ResMap) ([]wire.Object, error) {
 	var all []wire.Object
 	for _, res := range built.Resources() {
-		text, err := res.AsYAML()
+		content, err := res.Map()
 		if err != nil {
-			return nil, err
-		}
-		var content map[string]any
-		if err := yaml.Unmarshal(text, &content); err != nil {
 			return nil, err
 		}
 		o := r.object(content)

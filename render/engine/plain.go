@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"fuin.dev/render/wire"
 )
@@ -22,10 +24,8 @@ func plain(files fs.FS, d wire.Directory) (rendition, error) {
 				return w.result, err
 			}
 		}
-		for _, name := range batch {
-			if err := w.manifests(name); err != nil {
-				return w.result, err
-			}
+		if err := w.manifests(batch); err != nil {
+			return w.result, err
 		}
 	}
 	return w.result, nil
@@ -83,16 +83,54 @@ func noDirectory(err error, dir string) error {
 	return blame(wire.NotFound, dir, 0, "is no directory of the checkout").advise("correct the path")
 }
 
-// manifests reads the objects of a file.
-func (w *plainWalk) manifests(name string) error {
-	data, err := fs.ReadFile(w.files, name)
-	if err != nil {
-		return unread(err, name)
+// parsers is how many files are parsed at a time: as many as the process may
+// use processors.
+const parsers = 2
+
+// manifests reads the objects of files.
+func (w *plainWalk) manifests(names []string) error {
+	type parsed struct {
+		docs []manifest
+		err  error
 	}
-	docs, err := parseManifests(name, data)
-	if err != nil {
-		return err
+	texts := make([][]byte, len(names))
+	for i, name := range names { // the checkout answers one at a time
+		var err error
+		if texts[i], err = fs.ReadFile(w.files, name); err != nil {
+			return unread(err, name)
+		}
 	}
+	results := make([]parsed, len(names))
+	var next atomic.Int64
+	var parsing sync.WaitGroup
+	for range parsers {
+		parsing.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(names); i = int(next.Add(1)) - 1 {
+				results[i].docs, results[i].err = parseGuarded(names[i], texts[i])
+			}
+		})
+	}
+	parsing.Wait()
+	for i, r := range results {
+		if r.err != nil {
+			return r.err
+		}
+		w.keep(names[i], r.docs)
+	}
+	return nil
+}
+
+// parseGuarded makes a panic of the parser a fault.
+func parseGuarded(name string, data []byte) (docs []manifest, err error) {
+	defer func() {
+		if recover() != nil {
+			err = blame(wire.Malformed, name, 0, "is no YAML")
+		}
+	}()
+	return parseManifests(name, data)
+}
+
+func (w *plainWalk) keep(name string, docs []manifest) {
 	for _, d := range docs {
 		if d.twice > 0 {
 			w.result.note(name, d.twice, "a key that is there twice; the last one counts")
@@ -103,7 +141,6 @@ func (w *plainWalk) manifests(name string) error {
 		}
 		w.result.objects = append(w.result.objects, wire.Object{Content: d.json, File: name, Line: d.line, Stray: true})
 	}
-	return nil
 }
 
 // unread is the fault of a file that cannot be read.
