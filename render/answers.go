@@ -236,5 +236,6 @@ func withoutUser(raw string) string {
 	if at := strings.LastIndex(raw, "@"); at >= 0 {
 		raw = raw[at+1:]
 	}
+	raw, _, _ = strings.Cut(raw, "?")
 	return clip(raw)
 }

@@ -189,6 +189,7 @@ func TestWhatPlainRefuses(t *testing.T) {
 		"no apiVersion":         {map[string]string{"a.yaml": "\n---\nkind: Secret\nmetadata: {name: a}\nstringData: {pw: hunter2canary}\n"}, render.NotAnObject, "a.yaml:3: has a Secret without apiVersion", "apiVersion"},
 		"no kind":               {map[string]string{"a.yaml": "apiVersion: v1\nmetadata: {name: a}\n"}, render.NotAnObject, "a.yaml:1: has an object of v1 without kind", "kind"},
 		"no name":               {map[string]string{"a.yaml": "apiVersion: v1\nkind: Secret\n"}, render.NotAnObject, "a.yaml:1: has a Secret without metadata.name", "metadata.name"},
+		"a name that is none":   {map[string]string{"a.yaml": "apiVersion: v1\nkind: Secret\nmetadata: {name: y}\n"}, render.NotAnObject, "a.yaml:1: has a Secret whose metadata.name is no text", "quote"},
 		"a generated name":      {map[string]string{"a.yaml": "apiVersion: batch/v1\nkind: Job\nmetadata: {generateName: a-}\n"}, render.NotAnObject, "a.yaml:1: has a Job with generateName", "metadata.name"},
 		"an item of no kind":    {map[string]string{"a.yaml": "apiVersion: v1\nkind: List\nitems: [{a: hunter2canary}]\n"}, render.NotAnObject, "a.yaml:1: holds what has no apiVersion", ""},
 		"an item of no fields":  {map[string]string{"a.yaml": "apiVersion: v1\nkind: List\nitems: [hunter2canary]\n"}, render.NotAnObject, "a.yaml:1: has a List whose item 0 is no object", ""},

@@ -51,7 +51,7 @@ func byKustomize(t testing.TB, system filesys.FileSystem, dir string) []map[stri
 	t.Helper()
 	options := krusty.MakeDefaultOptions()
 	options.LoadRestrictions = types.LoadRestrictionsNone
-	built, err := krusty.MakeKustomizer(options).Run(system, "/"+dir)
+	built, err := krusty.MakeKustomizer(options).Run(system, path.Join("/", dir))
 	if err != nil {
 		t.Fatal(err)
 	}

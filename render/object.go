@@ -167,6 +167,8 @@ func (o Object) check() *DirectoryError {
 	case o.Name() == "" && field(o.metadata(), "generateName") != "":
 		lacks.Message = "has a " + clip(o.Kind()) + " with generateName, which would be another object each time"
 		lacks.hint = "write metadata.name"
+	case o.Name() == "" && o.metadata()["name"] != nil:
+		lacks.Message, lacks.hint = "has a "+clip(o.Kind())+" whose metadata.name is no text", "quote it: YAML reads n, y, on, off and digits as something else"
 	case o.Name() == "":
 		lacks.Message, lacks.hint = "has a "+clip(o.Kind())+" without metadata.name", "write metadata.name"
 	default:

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"log"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 
@@ -32,7 +33,7 @@ func kustomize(files fs.FS, d wire.Directory) (rendition, error) {
 	options := krusty.MakeDefaultOptions()
 	options.Reorder = krusty.ReorderOptionNone // the parent sorts
 	options.LoadRestrictions = types.LoadRestrictionsNone
-	objects, err := krusty.MakeKustomizer(options).Run(r.system(), "/"+d.Path)
+	objects, err := krusty.MakeKustomizer(options).Run(r.system(), path.Join("/", d.Path))
 	result.notes = r.notes
 	if err != nil || r.fault != nil {
 		return result, r.diagnose(err)
