@@ -88,6 +88,10 @@ func FuzzRead(f *testing.F) {
 		`{"protocol":1,"landlock":7}`,
 		`{"limits":{"time":1},"templates":{"items":[{"key":"a","text":"e30="}],"inputs":[]}}`,
 		`{"key":"a","failure":{"class":"parse","line":3,"function":"x"}}`,
+		`{"limits":{},"directory":{"path":".","kind":"Helm","helm":{"valuesFiles":["a"],"values":"e30="},"jsonnet":{}}}`,
+		`{"ask":{"op":"read","paths":["a","b"]}}`, `{"objects":[{"content":{"a":[1]},"file":"a","line":1,"origin":{"movedBy":["k"]}}]}`,
+		`{"notes":[{"message":"x"}]}`, `{"done":{"kind":"Plain","fault":{"cause":"Malformed","line":2}}}`,
+		`{"refusal":"missing"}`, `{"entries":[{"name":"a","dir":true,"link":true}],"data":"e30=","mount":"m"}`,
 		``, `[]`, `"`,
 	} {
 		f.Add([]byte(frame(payload)))
@@ -97,6 +101,8 @@ func FuzzRead(f *testing.F) {
 		check[wire.Hello](t, stream)
 		check[wire.Request](t, stream)
 		check[wire.Rendered](t, stream)
+		check[wire.Step](t, stream)
+		check[wire.Answer](t, stream)
 	})
 }
 
