@@ -76,7 +76,8 @@ func yamlFault(file string, d document, err error) *fault {
 // remedy sets the line of a fault, and a hint if what stands there is known
 // not to be YAML. The parser's line can be one beside the truth.
 func remedy(f *fault, d document, line int) {
-	lines := bytes.Split(d.text, []byte("\n"))
+	lines := bytes.Split(bytes.TrimRight(d.text, "\n"), []byte("\n"))
+	line = min(line, len(lines)) // the end is behind the last
 	near := func(mark func([]byte) bool) int {
 		for _, i := range []int{line - 1, line, line - 2} {
 			if line > 0 && i >= 0 && i < len(lines) && mark(lines[i]) {
