@@ -120,7 +120,7 @@ func (p *pass) delete(ctx context.Context, i id, version string) error {
 	if err != nil {
 		return refusedBy(err)
 	}
-	if !p.owns(live) || live.Annotations[AnnotationPrune] == "disabled" {
+	if !p.owns(live) || kept(live.Annotations) {
 		p.forgetObject(i)
 		return nil
 	}
@@ -135,6 +135,12 @@ func (p *pass) delete(ctx context.Context, i id, version string) error {
 	p.forgetObject(i)
 	p.tell(corev1.EventTypeNormal, "Pruned", i.String())
 	return nil
+}
+
+// kept reports whether an object is to stay when it leaves the source; charts
+// say so in Helm's words.
+func kept(annotations map[string]string) bool {
+	return annotations[AnnotationPrune] == "disabled" || annotations["helm.sh/resource-policy"] == "keep"
 }
 
 func (p *pass) owns(live *metav1.PartialObjectMetadata) bool {

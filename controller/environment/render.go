@@ -13,6 +13,7 @@ import (
 	"fuin.dev/config"
 	"fuin.dev/controller/api/v1alpha1"
 	"fuin.dev/render"
+	corev1 "k8s.io/api/core/v1"
 )
 
 // render turns the directory into objects, sealed still.
@@ -33,7 +34,19 @@ func (p *pass) render(ctx context.Context) *failure {
 	}
 	p.renders.put(key, set)
 	p.set = set
+	p.tellNotes()
 	return nil
+}
+
+// tellNotes passes on what a user should know of a set that was just rendered.
+func (p *pass) tellNotes() {
+	notes := make([]string, 0, len(p.set.Notes))
+	for _, n := range p.set.Notes {
+		notes = append(notes, n.File+" "+n.Message)
+	}
+	if len(notes) > 0 {
+		p.tell(corev1.EventTypeNormal, "Rendered", atMost(notes, 5))
+	}
 }
 
 func (p *pass) renderFailure(err error) *failure {

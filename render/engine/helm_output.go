@@ -57,11 +57,8 @@ func (c *helmChart) crds(of *chart.Chart) error {
 	return nil
 }
 
-// Annotations that mean something to Helm alone.
-const (
-	hookAnnotation = "helm.sh/hook"
-	keepAnnotation = "helm.sh/resource-policy"
-)
+// hookAnnotation means something to Helm alone.
+const hookAnnotation = "helm.sh/hook"
 
 // sort keeps an object of a template, unless it is a hook: what Helm runs once
 // at a step of its own cannot be a state to keep up.
@@ -70,9 +67,6 @@ func (c *helmChart) sort(o chartObject) {
 		c.result.note(o.File, 0, "makes %s, a hook (%s), which is not applied: only Helm runs hooks; "+
 			"remove the annotation %s to have it applied with the rest", o.head.name(), hookEvents(hook), hookAnnotation)
 		return
-	}
-	if o.head.Metadata.Annotations[keepAnnotation] == "keep" {
-		c.result.note(o.File, 0, "makes %s with %s: keep, which only Helm heeds", o.head.name(), keepAnnotation)
 	}
 	c.result.objects = append(c.result.objects, o.Object)
 }

@@ -126,7 +126,6 @@ func TestHelmTellsWhereObjectsComeFromAndWhatIsLeftOut(t *testing.T) {
 			"only Helm runs hooks; remove the annotation helm.sh/hook to have it applied with the rest",
 		"shop/templates/tests/connection.yaml makes Pod web-test, a hook (test), which is not applied: " +
 			"only Helm runs hooks; remove the annotation helm.sh/hook to have it applied with the rest",
-		"shop/templates/volume.yaml makes PersistentVolumeClaim web-uploads with helm.sh/resource-policy: keep, which only Helm heeds",
 	}
 	if diff := cmp.Diff(want, notes); diff != "" {
 		t.Error(diff)
