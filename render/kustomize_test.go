@@ -249,6 +249,43 @@ patches:
 	}
 }
 
+// A SealedSecret that is marked as what kustomize generated gets a hash over
+// what it holds, sealed, and is followed, also by the Secret in it.
+func TestHashesOfSealedSecrets(t *testing.T) {
+	files := func(value string) fs.FS {
+		return checkout(map[string]string{
+			"base/kustomization.yaml": "resources: [a.yaml, s.yaml]\n",
+			"base/a.yaml":             "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a, envFrom: [{secretRef: {name: s}}]}]}\n",
+			"base/s.yaml": "apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\nmetadata:\n  name: s\n  annotations: {internal.config.kubernetes.io/needsHashSuffix: enabled}\n" +
+				"spec: {encryptedData: {pw: " + value + "}, template: {metadata: {name: s, namespace: there}}}\n",
+			"o/kustomization.yaml": "resources: [../base]\nnamePrefix: o-\nnamespace: there\n",
+		})
+	}
+	seen := map[string]bool{}
+	for _, value := range []string{"AgAx", "AgAy"} {
+		set, err := directory(t, files(value), "o")
+		if err != nil {
+			t.Fatal(err)
+		}
+		sealed, pod := set.Objects[0], set.Objects[1]
+		seen[sealed.Name()] = true
+		if !strings.HasPrefix(sealed.Name(), "o-s-") || sealed.WasName != "s" || sealed.WasNamespace != "" {
+			t.Errorf("%s was %s/%s", sealed.Name(), sealed.WasNamespace, sealed.WasName)
+		}
+		if diff := cmp.Diff([]string{"base/kustomization.yaml", "o/kustomization.yaml"}, slices.Sorted(slices.Values(sealed.MovedBy))); diff != "" {
+			t.Error(diff)
+		}
+		for _, named := range []any{pod.Content["spec"], sealed.Content["spec"]} {
+			if !strings.Contains(fmt.Sprint(named), "name:"+sealed.Name()) {
+				t.Errorf("%s is not named in %v", sealed.Name(), named)
+			}
+		}
+	}
+	if len(seen) != 2 {
+		t.Errorf("the hash is not of the value: %v", seen)
+	}
+}
+
 // The places where names follow are those of kustomize for Secrets.
 func TestNamesAreThoseOfSecrets(t *testing.T) {
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kustomize/api").Output()
