@@ -80,6 +80,8 @@ func TestWhatKustomizeRefuses(t *testing.T) {
 		"a resource as component":   {"components: [../base]\n", nil, render.NotRenderable, "o/kustomization.yaml: lists under components what is none", ""},
 		"an old OpenAPI":            {"resources: [../base]\nopenapi: {version: v1.20.4}\n", nil, render.Unsupported, "o/kustomization.yaml: names a version of the OpenAPI schema", ""},
 		"a bomb":                    {"resources: [bomb.yaml]\n", map[string]string{"o/bomb.yaml": bomb()}, render.LimitExceeded, "o/bomb.yaml:1: has aliases", ""},
+		"deep nesting":              {"resources: [a.yaml]\n", map[string]string{"o/a.yaml": fmt.Sprintf(configMap, "a") + "data: " + strings.Repeat("[", 200_000)}, render.LimitExceeded, "o/a.yaml:1: nests fields too deeply", ""},
+		"some nesting":              {"resources: [a.yaml]\n", map[string]string{"o/a.yaml": fmt.Sprintf(configMap, "a") + "data: " + strings.Repeat("[", 5_000) + strings.Repeat("]", 5_000)}, render.LimitExceeded, "o", ""},
 		"a huge file":               {"resources: [a.yaml]\n", map[string]string{"o/a.yaml": strings.Repeat("# 0123456789\n", 400_000)}, render.LimitExceeded, "o/a.yaml: is larger than a manifest may be", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

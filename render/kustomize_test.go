@@ -286,6 +286,31 @@ func TestHashesOfSealedSecrets(t *testing.T) {
 	}
 }
 
+// A component changes what its kustomization holds and what it adds itself,
+// each once.
+func TestComponentsMove(t *testing.T) {
+	set, err := directory(t, checkout(map[string]string{
+		"o/kustomization.yaml": "resources: [a.yaml]\ncomponents: [../c]\nnameSuffix: -o\n",
+		"o/a.yaml":             fmt.Sprintf(configMap, "a"),
+		"c/kustomization.yaml": "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nresources: [b.yaml]\nnamePrefix: c-\n",
+		"c/b.yaml":             fmt.Sprintf(configMap, "b"),
+	}), "o")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, o := range set.Objects {
+		got = append(got, fmt.Sprintf("%s was %s in %s by %v", o.Name(), o.WasName, o.File, o.MovedBy))
+	}
+	want := []string{
+		"c-a-o was a in o/a.yaml by [c/kustomization.yaml o/kustomization.yaml]",
+		"c-b-o was b in c/b.yaml by [c/kustomization.yaml o/kustomization.yaml]",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // The places where names follow are those of kustomize for Secrets.
 func TestNamesAreThoseOfSecrets(t *testing.T) {
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kustomize/api").Output()

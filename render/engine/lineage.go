@@ -89,12 +89,21 @@ func (r *reader) index(dir string, outer []*kustomization) {
 	if k == nil || len(outer) > 64 {
 		return
 	}
-	through := slices.Concat(r.transforming(k, 0), outer)
+	r.indexAll(k, slices.Concat(r.transforming(k, 0), outer), 0)
+}
+
+// indexAll finds what k includes and generates, which through transform: k, its
+// components, and those that include it.
+func (r *reader) indexAll(k *kustomization, through []*kustomization, depth int) {
 	for _, i := range k.includes {
-		if _, ok := r.kustomizations[i.path]; ok {
-			r.index(i.path, through)
-		} else {
+		included := r.kustomizations[i.path]
+		switch {
+		case included == nil:
 			r.indexFile(i.path, through)
+		case !i.component:
+			r.index(i.path, through)
+		case depth < 64:
+			r.indexAll(included, through, depth+1)
 		}
 	}
 	for _, g := range k.ConfigMapGenerator {
