@@ -7,8 +7,10 @@ import (
 	"fuin.dev/controller/api/v1alpha1"
 	"fuin.dev/controller/apierror"
 	"fuin.dev/controller/environment"
+	"fuin.dev/controller/fair"
 	"fuin.dev/controller/server"
 	"fuin.dev/controller/source"
+	"fuin.dev/render"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -40,7 +42,7 @@ func (o *opener) environments(ctx context.Context, mgr manager.Manager) (server.
 	}
 	r := environment.New(environment.Config{
 		Rest: mgr.GetConfig(), API: mgr.GetClient(), Live: mgr.GetAPIReader(), Mapper: mgr.GetRESTMapper(), Source: store, Events: o.events,
-		Render: o.cfg.Directory, Open: o.openNow, Try: o.tryNow,
+		Render: shared(fair.NewRoomyGate(o.cfg.Sandboxes), o.cfg.Directory), Open: o.openNow, Try: o.tryNow,
 		Known: func(fingerprint string) bool {
 			return o.keyring.ring.Load().Find(fingerprint) != nil
 		},
@@ -52,6 +54,18 @@ func (o *opener) environments(ctx context.Context, mgr manager.Manager) (server.
 	}
 	o.tenants.Store(r)
 	return hook, r.Add(mgr)
+}
+
+// shared lets a tenant render in as many sandboxes as are free, so that there is
+// one for a newcomer: what never ends occupies one until its deadline.
+func shared(gate *fair.Gate, directory func(context.Context, render.Directory) (*render.Set, error)) func(context.Context, string, render.Directory) (*render.Set, error) {
+	return func(ctx context.Context, tenant string, d render.Directory) (*render.Set, error) {
+		if err := gate.Enter(ctx, tenant); err != nil {
+			return nil, err
+		}
+		defer gate.Leave(tenant)
+		return directory(ctx, d)
+	}
 }
 
 // closing closes what the manager's runnables worked with, at its end.

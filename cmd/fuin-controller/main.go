@@ -57,10 +57,10 @@ func run(ctx context.Context, args []string) error {
 // tenant's endless template leaves one for the others.
 func sandboxes() int { return min(max(runtime.GOMAXPROCS(0), 2), 4) }
 
-// sandbox is sized so that even templates made to fill it fit into the memory
-// that the Deployment asks for.
+// sandbox is sized so that even templates and directories made to fill it fit
+// into the memory that the Deployment asks for.
 func sandbox(path string) render.Config {
-	return render.Config{Path: path, Size: sandboxes(), MaxMemory: 64 << 20}
+	return render.Config{Path: path, Size: sandboxes(), MaxMemory: 64 << 20, MaxDirectoryMemory: 256 << 20}
 }
 
 // checkSandbox says at the start how far templates are confined. The child that

@@ -28,6 +28,9 @@ type accounts struct {
 	made map[string]*account
 }
 
+// maxAccounts bounds what is kept of accounts that were named once.
+const maxAccounts = 1000
+
 // userOf is the name of an Environment's service account as a user.
 func userOf(env *v1alpha1.Environment) string {
 	return fmt.Sprintf("system:serviceaccount:%s:%s", env.Namespace, env.Spec.ServiceAccountName)
@@ -46,8 +49,8 @@ func (a *accounts) of(env *v1alpha1.Environment, mapper meta.RESTMapper) (*accou
 	if err != nil {
 		return nil, err
 	}
-	if a.made == nil {
-		a.made = map[string]*account{}
+	if a.made == nil || len(a.made) == maxAccounts {
+		a.made = map[string]*account{} // those in use stay with who uses them
 	}
 	a.made[user] = made
 	return made, nil

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -67,6 +68,7 @@ func (p *pass) applyAll(ctx context.Context, objects []*object) {
 			continue
 		}
 		group.Go(func() error {
+			defer p.recover(&mu, o)
 			wrote, err := p.applyOne(ctx, o)
 			mu.Lock()
 			defer mu.Unlock()
@@ -80,6 +82,19 @@ func (p *pass) applyAll(ctx context.Context, objects []*object) {
 		})
 	}
 	_ = group.Wait()
+}
+
+// recover turns a panic over one object into that object's error: what a
+// tenant writes must not end the process. The panic's own words may hold content.
+func (p *pass) recover(mu *sync.Mutex, o *object) {
+	what := recover()
+	if what == nil {
+		return
+	}
+	p.Log.Error("a panic over an object: report it", "environment", p.name, "object", o.id.String(), "type", fmt.Sprintf("%T", what), "stack", string(debug.Stack()))
+	mu.Lock()
+	defer mu.Unlock()
+	p.errors = append(p.errors, fmt.Errorf("%s (%s): applying it failed inside the controller, whose log says where", o.id, whereOf(o.File)))
 }
 
 // unchanged reports whether the object was applied as it is, and stands so.
@@ -107,19 +122,33 @@ func (p *pass) applyOne(ctx context.Context, o *object) (wrote bool, err error) 
 		p.state.undrift(o.id)
 		return false, nil
 	}
-	if err := p.takeOver(ctx, o); err != nil {
+	if err := p.acquire(ctx, o); err != nil {
 		return false, err
+	}
+	if err := p.write(ctx, o); err != nil {
+		if p.state.get(o.id) == nil {
+			p.claims.drop(o.id, p.name)
+		}
+		return false, err
+	}
+	return true, nil
+}
+
+// write applies an object that is this Environment's.
+func (p *pass) write(ctx context.Context, o *object) error {
+	if err := p.takeOver(ctx, o); err != nil {
+		return err
 	}
 	sent, err := p.sent(ctx, o)
 	if err != nil {
-		return false, err
+		return err
 	}
 	made, err := p.send(ctx, o, sent)
 	if err != nil {
-		return false, err
+		return err
 	}
 	p.remember(o, made)
-	return true, nil
+	return nil
 }
 
 // send applies, and settles conflicts with other managers.

@@ -15,6 +15,7 @@ import (
 
 	"fuin.dev/controller/api/bitnami"
 	"fuin.dev/controller/api/v1alpha1"
+	"fuin.dev/controller/fair"
 	"fuin.dev/controller/source"
 	"fuin.dev/render"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -67,8 +68,8 @@ type Config struct {
 	Source *source.Store
 	Events record.EventRecorder
 
-	// Render renders a directory in the sandbox.
-	Render func(context.Context, render.Directory) (*render.Set, error)
+	// Render renders a directory in the sandbox, for a namespace.
+	Render func(ctx context.Context, tenant string, d render.Directory) (*render.Set, error)
 	// Open brings a SealedSecret, as it was just applied, to its Secret.
 	Open func(context.Context, *bitnami.SealedSecret) *SecretFailure
 	// Try opens a SealedSecret in memory and throws away what it opened.
@@ -81,7 +82,7 @@ type Config struct {
 	Annotate func(ctx context.Context, tenant client.Reader, workload, live map[string]any) (secrets map[string]string, err error)
 
 	Metrics *Metrics
-	Workers int // Environments at a time; default 8
+	Workers int // Environments at a time, shared fairly by namespace; default 16
 	Log     *slog.Logger
 }
 
@@ -107,7 +108,7 @@ type Reconciler struct {
 // New makes a Reconciler; it works once it is added to a manager.
 func New(cfg Config) *Reconciler {
 	if cfg.Workers == 0 {
-		cfg.Workers = 8
+		cfg.Workers = 16
 	}
 	r := &Reconciler{
 		Config: cfg, trigger: make(chan event.GenericEvent, 1024),
@@ -129,10 +130,24 @@ func (r *Reconciler) Add(mgr manager.Manager) error {
 		Watches(&v1alpha1.Environment{}, handler.EnqueueRequestsFromMapFunc(r.dependents), builder.WithPredicates(readinessChanged)).
 		WatchesRawSource(ctrlsource.Channel(r.trigger, &handler.EnqueueRequestForObject{})).
 		WithOptions(controller.Options{
-			MaxConcurrentReconciles: r.Workers, SkipNameValidation: new(true),
+			MaxConcurrentReconciles: r.Workers, NewQueue: r.newQueue, SkipNameValidation: new(true),
 			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](time.Second, time.Minute),
 		}).
 		Complete(r)
+}
+
+// newQueue makes a queue in which namespaces take turns: an Environment that
+// waits for its objects, or for a server that never answers, occupies a worker,
+// and however many of these a namespace has, one is left for another.
+func (r *Reconciler) newQueue(name string, limit workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
+	tenant := func(req reconcile.Request) string { return req.Namespace }
+	late := func(reconcile.Request) bool { return false }
+	return workqueue.NewTypedRateLimitingQueueWithConfig(limit, workqueue.TypedRateLimitingQueueConfig[reconcile.Request]{
+		Name: name,
+		DelayingQueue: workqueue.NewTypedDelayingQueueWithConfig(workqueue.TypedDelayingQueueConfig[reconcile.Request]{
+			Name: name, Queue: fair.NewQueue(r.Workers, tenant, late),
+		}),
+	})
 }
 
 // look has an Environment looked at now.

@@ -31,6 +31,7 @@ func (p *pass) open(ctx context.Context, objects []*object) {
 			continue
 		}
 		group.Go(func() error {
+			defer p.recover(&mu, o)
 			f := p.openOne(ctx, o)
 			mu.Lock()
 			defer mu.Unlock()
@@ -110,7 +111,10 @@ func (p *pass) code(ctx context.Context, workloads []*object) {
 	named := map[types.NamespacedName]string{}
 	defer p.state.setNamed(named)
 	for _, o := range workloads {
-		if o.held != "" || !roll.Rolls(o.id.groupKind()) {
+		if o.resource.Resource == "" {
+			p.locate(o)
+		}
+		if o.held != "" || o.resource.Resource == "" || !roll.Rolls(o.id.groupKind()) {
 			continue
 		}
 		secrets, err := p.codeOne(ctx, o)

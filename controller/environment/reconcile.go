@@ -140,9 +140,12 @@ func (p *pass) verdict() *failure {
 	return nil
 }
 
+// maxTimeout bounds how long a pass may occupy a worker.
+const maxTimeout = time.Hour
+
 func timeoutOf(env *v1alpha1.Environment) time.Duration {
 	if t := env.Spec.Timeout.Duration; t > 0 {
-		return t
+		return min(t, maxTimeout)
 	}
 	return 5 * time.Minute
 }

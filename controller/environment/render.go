@@ -28,7 +28,7 @@ func (p *pass) render(ctx context.Context) *failure {
 		return nil
 	}
 	d.Files = p.checkout.Files
-	set, err := p.Render(ctx, d)
+	set, err := p.Render(ctx, p.name.Namespace, d)
 	if err != nil {
 		return p.renderFailure(err)
 	}
@@ -139,8 +139,27 @@ type rendered struct {
 	size int
 }
 
-// maxRendered bounds the objects of all sets that are kept.
-const maxRendered = 10_000
+// maxRendered bounds the sets that are kept, in bytes of memory, about.
+const maxRendered = 64 << 20
+
+// weight is about how much memory a value of a set takes.
+func weight(v any) (n int) {
+	const value = 16 // an interface
+	switch v := v.(type) {
+	case map[string]any:
+		n = 48
+		for key, item := range v {
+			n += value + len(key) + weight(item)
+		}
+	case []any:
+		for _, item := range v {
+			n += weight(item)
+		}
+	case string:
+		n = len(v)
+	}
+	return n + value
+}
 
 func (r *renders) get(key [sha256.Size]byte) *render.Set {
 	r.mu.Lock()
@@ -162,7 +181,13 @@ func (r *renders) put(key [sha256.Size]byte, set *render.Set) {
 	if r.sets[key] != nil {
 		return
 	}
-	one := rendered{key, set, len(set.Objects) + 1}
+	one := rendered{key, set, 256}
+	for _, o := range set.Objects {
+		one.size += weight(o.Content)
+	}
+	if one.size > maxRendered/4 {
+		return // one tenant's would push out those of many
+	}
 	r.sets[key] = r.used.PushFront(one)
 	for r.size += one.size; r.size > maxRendered && r.used.Len() > 0; {
 		last := r.used.Remove(r.used.Back()).(rendered)

@@ -58,6 +58,9 @@ func (p *pass) vet(ctx context.Context) *failure {
 func (p *pass) prepare() *failure {
 	seen := map[id]string{}
 	for _, o := range p.set.Objects {
+		if field := malformed(o.Content); field != "" {
+			return fail("RenderFailed", "%s in %s: metadata.%s is no mapping of text to text: put numbers and booleans in quotes", idOf(o), whereOf(o.File), field)
+		}
 		one := p.objectOf(o)
 		if file, twice := seen[one.id]; twice {
 			return fail("RenderFailed", "%s is in the set twice: in %s and in %s", one.id, whereOf(file), whereOf(o.File))
@@ -66,6 +69,17 @@ func (p *pass) prepare() *failure {
 		p.objects = append(p.objects, one)
 	}
 	return nil
+}
+
+// malformed names what of an object's metadata does not decode. Left to the API
+// server, labels of ours would have taken its place.
+func malformed(content map[string]any) string {
+	for _, field := range []string{"labels", "annotations"} {
+		if _, _, err := unstructured.NestedStringMap(content, "metadata", field); err != nil {
+			return field
+		}
+	}
+	return ""
 }
 
 func whereOf(file string) string {
@@ -95,7 +109,9 @@ func (p *pass) objectOf(o render.Object) *object {
 	labels[LabelName], labels[LabelNamespace] = p.env.Name, p.env.Namespace
 	one.content.SetLabels(labels)
 	unstructured.RemoveNestedField(one.content.Object, "status")
-	unstructured.RemoveNestedField(one.content.Object, "metadata", "creationTimestamp")
+	for _, field := range []string{"creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"} {
+		unstructured.RemoveNestedField(one.content.Object, "metadata", field) // of objects that were read from a cluster
+	}
 	return one
 }
 
@@ -167,14 +183,14 @@ func holdsData(secret map[string]any) bool {
 	return false
 }
 
-// claim refuses objects that another Environment applies.
+// claim refuses objects that another Environment applies. To name an object
+// claims nothing, only to have applied it does: see applyOne.
 func (p *pass) claim(ctx context.Context) *failure {
 	for _, o := range p.objects {
-		if other, ok := p.claims.take(o.id, p.name); !ok {
+		if other, claimed := p.claims.owner(o.id); claimed && other != p.name {
 			return p.claimed(o, other)
 		}
 		if other, foreign := p.ownerOf(ctx, o); foreign {
-			p.claims.drop(o.id, p.name)
 			return p.claimed(o, other)
 		}
 	}

@@ -75,28 +75,38 @@ type EnvironmentSpec struct {
 	// Interval is how often the source is asked for a new revision.
 	// +optional
 	// +kubebuilder:default="1m"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^([0-9]{1,5}(\.[0-9]{1,3})?(ms|s|m|h)){1,4}$`
 	Interval metav1.Duration `json:"interval,omitempty"`
 
 	// RetryInterval is how soon a failure is tried again.
 	// +optional
 	// +kubebuilder:default="20s"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^([0-9]{1,5}(\.[0-9]{1,3})?(ms|s|m|h)){1,4}$`
 	RetryInterval metav1.Duration `json:"retryInterval,omitempty"`
 
-	// Timeout ends whatever takes longer, stage by stage.
+	// Timeout ends a pass that takes longer, in whichever stage it is. More than
+	// one hour is taken as one hour.
 	// +optional
 	// +kubebuilder:default="5m"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^([0-9]{1,5}(\.[0-9]{1,3})?(ms|s|m|h)){1,4}$`
 	Timeout metav1.Duration `json:"timeout,omitempty"`
 
 	// TargetNamespace is given to every namespaced object. Default: the
 	// Environment's own namespace, for objects that name none.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$`
 	TargetNamespace string `json:"targetNamespace,omitempty"`
 
 	// ServiceAccountName of the Environment's namespace, in whose name all is
 	// read and written.
 	// +optional
 	// +kubebuilder:default=fuin-deployer
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
 	ServiceAccountName string `json:"serviceAccountName,omitempty"`
 
 	// Images override images by name.
@@ -107,6 +117,7 @@ type EnvironmentSpec struct {
 	// ImagesFrom is a file of the source with the same list, below which Images
 	// count more.
 	// +optional
+	// +kubebuilder:validation:MaxLength=1024
 	ImagesFrom string `json:"imagesFrom,omitempty"`
 
 	// +optional
@@ -215,11 +226,14 @@ type Git struct {
 // +kubebuilder:validation:MaxProperties=1
 type GitRef struct {
 	// +optional
+	// +kubebuilder:validation:MaxLength=255
 	Branch string `json:"branch,omitempty"`
 	// +optional
+	// +kubebuilder:validation:MaxLength=255
 	Tag string `json:"tag,omitempty"`
 	// Semver is a range; the highest tag in it counts.
 	// +optional
+	// +kubebuilder:validation:MaxLength=255
 	Semver string `json:"semver,omitempty"`
 	// Commit is a whole SHA-1 in hexadecimal.
 	// +optional
