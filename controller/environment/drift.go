@@ -72,6 +72,9 @@ func entryOf(seen sighting, before, now string) v1alpha1.DriftEntry {
 		if m.FieldsV1 == nil || m.Manager == FieldOwner && m.Operation == metav1.ManagedFieldsOperationApply {
 			continue
 		}
+		if len(e.Managers) == maxPaths {
+			break
+		}
 		if !setOf(m.FieldsV1.GetRawString()).Intersection(lost).Empty() && !slices.Contains(e.Managers, m.Manager) {
 			e.Managers = append(e.Managers, m.Manager)
 		}
@@ -95,7 +98,18 @@ func pathWithoutValues(path fieldpath.Path) string {
 			b.WriteString("[]")
 		}
 	}
-	return b.String()
+	return clipped(b.String())
+}
+
+// maxPath bounds one of the paths that a status lists, in bytes: the keys of a
+// custom resource may be of any length.
+const maxPath = 256
+
+func clipped(path string) string {
+	if len(path) <= maxPath {
+		return path
+	}
+	return strings.ToValidUTF8(path[:maxPath], "") + "…"
 }
 
 // keyName is the name of a named list element, which Kubernetes makes a DNS

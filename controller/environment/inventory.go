@@ -97,6 +97,17 @@ func (v inventory) sorted() []id {
 	return out
 }
 
+// maxInventory bounds an inventory, in bytes of JSON: etcd takes 1.5 MiB of an
+// object, and all else of a status is to fit, too.
+const maxInventory = 768 << 10
+
+func sizeOf(entries []v1alpha1.InventoryEntry) (n int) {
+	for _, e := range entries {
+		n += len(e.ID) + len(e.V) + len(`{"id":"","v":""},`)
+	}
+	return n
+}
+
 func (v inventory) entries() []v1alpha1.InventoryEntry {
 	out := make([]v1alpha1.InventoryEntry, 0, len(v))
 	for _, i := range v.sorted() {

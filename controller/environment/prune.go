@@ -23,7 +23,11 @@ func (p *pass) record(ctx context.Context) *failure {
 		p.rebuild(ctx)
 	}
 	p.old = p.old.with(inventory{})
-	p.env.Status.Inventory = p.old.with(inventoryOfSet(p.objects)).entries()
+	coming := p.old.with(inventoryOfSet(p.objects)).entries()
+	if size := sizeOf(coming); size > maxInventory {
+		return stall("TooManyObjects", "a list of the %d objects that are or would be applied takes %d KiB and may take %d: spread them over several Environments", len(coming), size>>10, maxInventory>>10)
+	}
+	p.env.Status.Inventory = coming
 	setCondition(p.env, v1alpha1.Reconciling, metav1.ConditionTrue, "Applying", "applying "+p.checkout.Revision)
 	if err := p.writeStatus(ctx); err != nil {
 		return fail("StatusFailed", "recording what is going to be applied: %s", apierror.Text(err))

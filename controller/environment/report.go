@@ -58,7 +58,7 @@ func (p *pass) reportSet() {
 		return // it came no further than rendering
 	}
 	s := &p.env.Status
-	s.Secrets = v1alpha1.SecretsStatus{Failed: p.failed}
+	s.Secrets = v1alpha1.SecretsStatus{Failed: brief(p.failed)}
 	s.Images = nil
 	for _, o := range p.objects {
 		if o.id.groupKind() == sealedSecretKind {
@@ -69,7 +69,7 @@ func (p *pass) reportSet() {
 		}
 	}
 	slices.Sort(s.Images)
-	s.Images = slices.Compact(s.Images)
+	s.Images = fitting(slices.Compact(s.Images))
 	if !p.recorded {
 		return
 	}
@@ -80,6 +80,34 @@ func (p *pass) reportSet() {
 		}
 	}
 	s.Inventory = now.entries()
+}
+
+// The limits of what a status lists, which others may have made long.
+const (
+	maxFailed = 50       // SealedSecrets that did not open
+	maxHolds  = 20       // workloads that wait for one of them
+	maxImages = 96 << 10 // bytes
+)
+
+// brief is the first of many failures, with the first of what waits for each.
+func brief(failed []v1alpha1.SecretFailure) []v1alpha1.SecretFailure {
+	out := slices.Clone(failed[:min(len(failed), maxFailed)])
+	for i := range out {
+		out[i].Message = bounded(out[i].Message)
+		out[i].Holds = out[i].Holds[:min(len(out[i].Holds), maxHolds)]
+	}
+	return out
+}
+
+// fitting is as many of them as there is room for.
+func fitting(images []string) []string {
+	room := maxImages
+	for i, image := range images {
+		if room -= len(image); room < 0 {
+			return images[:i]
+		}
+	}
+	return images
 }
 
 // summary is what a success says.
@@ -214,15 +242,22 @@ func (p *pass) tell(kind, reason, message string) {
 	p.Events.Event(p.env, kind, reason, bounded(message))
 }
 
+// maxWatches is how many kinds and namespaces of one Environment are watched;
+// where there are more, drift is looked for at the interval.
+const maxWatches = 200
+
 // follow watches what was applied.
 func (p *pass) follow() {
 	need := map[watched]bool{}
 	if p.env.Spec.Drift.Mode != "Ignore" {
 		for _, o := range p.objects {
-			if o.resource.Resource != "" {
+			if p.state.get(o.id) != nil {
 				need[watched{p.account.user, schemaKind{o.id.group, o.id.kind}, place{o.resource, o.id.namespace}}] = true
 			}
 		}
+	}
+	if len(need) > maxWatches {
+		need = nil
 	}
 	p.watches.set(p.name, p.account, need)
 }

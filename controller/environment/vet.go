@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -43,7 +44,7 @@ func (p *pass) vet(ctx context.Context) *failure {
 	if len(p.set.Objects) == 0 && !p.env.Spec.AllowEmpty && len(p.old) > 0 {
 		return fail("EmptySet", "%s renders to no object, and %d were applied before; set spec.allowEmpty to prune them all", pathOf(p.env), len(p.old))
 	}
-	if f := p.prepare(); f != nil {
+	if f := p.prepare(ctx); f != nil {
 		return f
 	}
 	for _, check := range []func(context.Context) *failure{p.refusePlaintext, p.lookAtLive, p.claim, p.tryMoved} {
@@ -54,10 +55,17 @@ func (p *pass) vet(ctx context.Context) *failure {
 	return nil
 }
 
+// maxUnknown is how many kinds of a set the cluster may not know.
+const maxUnknown = 100
+
 // prepare makes the objects ready to be sent.
-func (p *pass) prepare() *failure {
+func (p *pass) prepare(ctx context.Context) *failure {
 	seen := map[id]string{}
+	unknown := map[schema.GroupVersionKind]bool{} // each may cost a look at all that the cluster serves
 	for _, o := range p.set.Objects {
+		if ctx.Err() != nil {
+			return fail("RenderFailed", "looking up the kinds of %d objects", len(p.set.Objects))
+		}
 		if field := malformed(o.Content); field != "" {
 			return fail("RenderFailed", "%s in %s: metadata.%s is no mapping of text to text: put numbers and booleans in quotes", idOf(o), whereOf(o.File), field)
 		}
@@ -66,6 +74,12 @@ func (p *pass) prepare() *failure {
 			return fail("RenderFailed", "%s is in the set twice: in %s and in %s", one.id, whereOf(file), whereOf(o.File))
 		}
 		seen[one.id] = o.File
+		if one.resource.Resource == "" {
+			unknown[one.gvk] = true
+		}
+		if len(unknown) > maxUnknown {
+			return fail("RenderFailed", "more than %d kinds are none of this cluster's, as %s in %s: apply their CustomResourceDefinitions first, from another Environment", maxUnknown, one.id, whereOf(o.File))
+		}
 		p.objects = append(p.objects, one)
 	}
 	return nil
@@ -125,12 +139,20 @@ func (p *pass) defaultNamespace() string {
 // locate asks the cluster for the kind; one that it does not know may be
 // defined by the set itself.
 func (p *pass) locate(o *object) {
+	if !served(o.gvk) {
+		return
+	}
 	mapping, err := p.Mapper.RESTMapping(o.gvk.GroupKind(), o.gvk.Version)
 	if err != nil {
 		o.scoped = p.scopeBySet(o.gvk) != "Cluster"
 		return
 	}
 	o.resource, o.scoped = mapping.Resource, mapping.Scope.Name() == meta.RESTScopeNameNamespace
+}
+
+// served reports whether a kind can be one of a cluster.
+func served(gvk schema.GroupVersionKind) bool {
+	return len(validation.IsDNS1035Label(gvk.Version)) == 0 && (gvk.Group == "" || len(validation.IsDNS1123Subdomain(gvk.Group)) == 0)
 }
 
 // scopeBySet is the scope that a CustomResourceDefinition of the set gives.
