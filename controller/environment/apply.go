@@ -111,7 +111,10 @@ func (o *object) digest() [sha256.Size]byte {
 // applyOne applies an object unless it is as it was applied.
 func (p *pass) applyOne(ctx context.Context, o *object) (wrote bool, err error) {
 	if o.resource.Resource == "" {
-		if p.locate(o); o.resource.Resource == "" {
+		if o.scope != "" {
+			p.locate(o) // it should be served by now
+		}
+		if o.resource.Resource == "" {
 			return false, fmt.Errorf("the cluster knows no kind %s in %s: apply its CustomResourceDefinition first, or name the Environment that does in spec.dependsOn", o.gvk.Kind, o.gvk.GroupVersion())
 		}
 	}

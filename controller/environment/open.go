@@ -111,7 +111,7 @@ func (p *pass) code(ctx context.Context, workloads []*object) {
 	named := map[types.NamespacedName]string{}
 	defer p.state.setNamed(named)
 	for _, o := range workloads {
-		if o.resource.Resource == "" {
+		if o.resource.Resource == "" && o.scope != "" {
 			p.locate(o)
 		}
 		if o.held != "" || o.resource.Resource == "" || !roll.Rolls(o.id.groupKind()) {

@@ -26,6 +26,7 @@ type object struct {
 	gvk      schema.GroupVersionKind
 	resource schema.GroupVersionResource // empty while the cluster does not know the kind
 	scoped   bool                        // to a namespace
+	scope    string                      // as the set itself defines the kind, where the cluster does not
 	stage    render.Stage
 	content  *unstructured.Unstructured // labelled as this Environment's
 	held     string                     // by which SealedSecret
@@ -69,7 +70,7 @@ func (p *pass) prepare(ctx context.Context) *failure {
 		if field := malformed(o.Content); field != "" {
 			return fail("RenderFailed", "%s in %s: metadata.%s is no mapping of text to text: put numbers and booleans in quotes", idOf(o), whereOf(o.File), field)
 		}
-		one := p.objectOf(o)
+		one := p.objectOf(o, unknown)
 		if file, twice := seen[one.id]; twice {
 			return fail("RenderFailed", "%s is in the set twice: in %s and in %s", one.id, whereOf(file), whereOf(o.File))
 		}
@@ -103,9 +104,17 @@ func whereOf(file string) string {
 	return file
 }
 
-func (p *pass) objectOf(o render.Object) *object {
+// objectOf makes an object ready; kinds that are known to be unknown are not
+// looked up again.
+func (p *pass) objectOf(o render.Object, unknown map[schema.GroupVersionKind]bool) *object {
 	one := &object{Object: o, gvk: schema.FromAPIVersionAndKind(o.APIVersion(), o.Kind()), stage: render.StageOf(o)}
-	p.locate(one)
+	if !unknown[one.gvk] {
+		p.locate(one)
+	}
+	if one.resource.Resource == "" {
+		one.scope = p.scopeBySet(one.gvk)
+		one.scoped = one.scope != "Cluster"
+	}
 	one.content = &unstructured.Unstructured{Object: runtime.DeepCopyJSON(o.Content)}
 	one.id = idOf(o)
 	switch {
@@ -144,7 +153,6 @@ func (p *pass) locate(o *object) {
 	}
 	mapping, err := p.Mapper.RESTMapping(o.gvk.GroupKind(), o.gvk.Version)
 	if err != nil {
-		o.scoped = p.scopeBySet(o.gvk) != "Cluster"
 		return
 	}
 	o.resource, o.scoped = mapping.Resource, mapping.Scope.Name() == meta.RESTScopeNameNamespace
