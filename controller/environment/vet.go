@@ -62,7 +62,7 @@ const maxUnknown = 100
 // prepare makes the objects ready to be sent.
 func (p *pass) prepare(ctx context.Context) *failure {
 	seen := map[id]string{}
-	unknown := map[schema.GroupVersionKind]bool{} // each may cost a look at all that the cluster serves
+	unknown := map[schema.GroupVersionKind]string{} // each may cost a look at all that the cluster serves
 	for _, o := range p.set.Objects {
 		if ctx.Err() != nil {
 			return fail("RenderFailed", "looking up the kinds of %d objects", len(p.set.Objects))
@@ -75,9 +75,6 @@ func (p *pass) prepare(ctx context.Context) *failure {
 			return fail("RenderFailed", "%s is in the set twice: in %s and in %s", one.id, whereOf(file), whereOf(o.File))
 		}
 		seen[one.id] = o.File
-		if one.resource.Resource == "" {
-			unknown[one.gvk] = true
-		}
 		if len(unknown) > maxUnknown {
 			return fail("RenderFailed", "more than %d kinds are none of this cluster's, as %s in %s: apply their CustomResourceDefinitions first, from another Environment", maxUnknown, one.id, whereOf(o.File))
 		}
@@ -104,16 +101,20 @@ func whereOf(file string) string {
 	return file
 }
 
-// objectOf makes an object ready; kinds that are known to be unknown are not
-// looked up again.
-func (p *pass) objectOf(o render.Object, unknown map[schema.GroupVersionKind]bool) *object {
+// objectOf makes an object ready. Kinds that the cluster does not know are
+// noted, with their scope by the set, and not looked up again.
+func (p *pass) objectOf(o render.Object, unknown map[schema.GroupVersionKind]string) *object {
 	one := &object{Object: o, gvk: schema.FromAPIVersionAndKind(o.APIVersion(), o.Kind()), stage: render.StageOf(o)}
-	if !unknown[one.gvk] {
+	scope, known := unknown[one.gvk]
+	if !known {
 		p.locate(one)
 	}
 	if one.resource.Resource == "" {
-		one.scope = p.scopeBySet(one.gvk)
-		one.scoped = one.scope != "Cluster"
+		if !known {
+			scope = p.scopeBySet(one.gvk)
+			unknown[one.gvk] = scope
+		}
+		one.scope, one.scoped = scope, scope != "Cluster"
 	}
 	one.content = &unstructured.Unstructured{Object: runtime.DeepCopyJSON(o.Content)}
 	one.id = idOf(o)
