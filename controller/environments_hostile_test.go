@@ -1,0 +1,131 @@
+package controller_test
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"fuin.dev/controller/gittest"
+	"fuin.dev/controller/kubetest"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// hostile is what a repository serves once it was applied, and what is to be
+// said about it.
+type hostile struct {
+	commit       gittest.Commit
+	reason, text string
+}
+
+// chart is one of a single template.
+func chart(template string) files {
+	return files{"app/Chart.yaml": "apiVersion: v2\nname: x\nversion: 1.0.0\n", "app/templates/m.yaml": template}
+}
+
+// bomb is nine aliases of nine aliases, and so on.
+func bomb() string {
+	text := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: bomb}\na: &a0 [x, x, x, x, x, x, x, x, x]\n"
+	for i := range 9 {
+		text += "b" + strconv.Itoa(i) + ": &a" + strconv.Itoa(i+1) + " [" + strings.TrimSuffix(strings.Repeat("*a"+strconv.Itoa(i)+", ", 9), ", ") + "]\n"
+	}
+	return text
+}
+
+var hostiles = map[string]hostile{
+	"empty":    {gittest.Commit{}, "RenderFailed", "app"},
+	"nothing":  {gittest.Commit{Files: files{"app/README.md": "x"}}, "EmptySet", "allowEmpty"},
+	"deleted":  {gittest.Commit{Files: files{"other/m.yaml": configMapOf("m", "1")}}, "RenderFailed", "app"},
+	"huge":     {gittest.Commit{Files: files{"app/m.yaml": configMapOf("m", strings.Repeat("x", 5<<20))}}, "RenderFailed", "app/m.yaml"},
+	"inflated": {gittest.Commit{Files: files{"app/m.yaml": strings.Repeat("#", 100<<20)}}, "TooLarge", "64 MiB"},
+	"link":     {gittest.Commit{Links: files{"app/m.yaml": "/etc/passwd"}}, "RenderFailed", "app/m.yaml"},
+	"folder":   {gittest.Commit{Links: files{"app": "/etc"}}, "RenderFailed", "app"},
+	"bomb":     {gittest.Commit{Files: files{"app/m.yaml": bomb()}}, "RenderFailed", "app/m.yaml"},
+	"remote":   {gittest.Commit{Files: files{"app/kustomization.yaml": "resources: [\"https://127.0.0.1:1/x//y?ref=main\"]\n"}}, "RenderFailed", "app/kustomization.yaml"},
+	"chart":    {gittest.Commit{Files: chart("{{ range until 100000 }}{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}{{ end }}")}, "", "spec.timeout"},
+	"deep":     {gittest.Commit{Files: chart(`{{ define "a" }}{{ include "a" . }}{{ end }}{{ include "a" . }}`)}, "RenderFailed", "app"},
+	"jsonnet":  {gittest.Commit{Files: files{"app/main.jsonnet": "local f(x) = f(x + 1) tailstrict; f(0)"}}, "", "spec.timeout"},
+	"hungry":   {gittest.Commit{Files: files{"app/main.jsonnet": "local f(x) = f(x + x) tailstrict; f('xxxxxxxx')"}}, "RenderFailed", "MiB while it rendered"},
+	"stack":    {gittest.Commit{Files: files{"app/main.jsonnet": "local f(x) = 1 + f(x + 1); f(0)"}}, "RenderFailed", "app/main.jsonnet"},
+}
+
+// TestHostileRepositories: whatever a repository serves, what was applied stays,
+// the condition says what is wrong, memory stays within what the Deployment has,
+// and the Environment of another namespace is served meanwhile.
+func TestHostileRepositories(t *testing.T) {
+	s := newSystem(t, kubetest.Shared(t))
+	p := s.run(alone)
+	server, ns := gittest.New(t), s.tenant()
+	calm := s.environment(server.New(t, "calm"), s.tenant(), "calm", nil)
+	calm.commit(files{"m.yaml": configMapOf("m", "0")})
+	calm.applies()
+	all := map[string]*environment{}
+	for name := range hostiles {
+		e := s.environment(server.New(t, name), ns, name, map[string]any{"path": "app", "timeout": "8s"})
+		e.commit(files{"app/m.yaml": configMapOf("kept-"+name, "1")})
+		all[name] = e
+	}
+	for _, e := range all {
+		e.applies()
+	}
+
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	most := p.follow(ctx)
+	for name, h := range hostiles {
+		h.commit.Replace = true
+		_, err := all[name].repo.Commit(t.Context(), h.commit)
+		s.ok(err)
+	}
+	for round := range 3 {
+		start, value := time.Now(), strconv.Itoa(round+1)
+		calm.commit(files{"m.yaml": configMapOf("m", value)})
+		calm.eventually("another Environment goes on", func() bool { return calm.configMap("m").Data["k"] == value })
+		if took := time.Since(start); took > 20*time.Second {
+			t.Errorf("another Environment waited %s for its commit", took)
+		}
+	}
+	for name, h := range hostiles {
+		reason := h.reason
+		if reason == "" {
+			reason = "Timeout"
+		}
+		env := all[name].becomes(metav1.ConditionFalse, reason, h.text)
+		if all[name].configMap("kept-"+name) == nil || len(env.Status.Inventory) != 1 {
+			t.Errorf("%s: what was applied is gone, or its inventory is %v", name, env.Status.Inventory)
+		}
+	}
+	end()
+	peak := <-most
+	t.Logf("at most %d MiB in all, %d children", peak.memory>>20, peak.children)
+	if !raceEnabled && peak.memory > 1536<<20 {
+		t.Errorf("controller and sandboxes had %d MiB", peak.memory>>20)
+	}
+	if own := memory(strconv.Itoa(p.cmd.Process.Pid), "VmHWM"); !raceEnabled && own > 512<<20 {
+		t.Errorf("the controller itself had %d MiB", own>>20)
+	}
+	if strings.Contains(p.log.String(), "panic") {
+		t.Error("something panicked")
+	}
+}
+
+// TestHistoryRewritten by a force push is followed, and the trail has both.
+func TestHistoryRewritten(t *testing.T) {
+	s := newSystem(t, kubetest.Shared(t))
+	s.run(alone)
+	e := s.environment(gittest.New(t).New(t, "force"), s.tenant(), "force", nil)
+	e.commit(files{"m.yaml": configMapOf("m", "1")})
+	first := e.applies().Status.LastAppliedRevision
+	e.before = first
+	_, err := e.repo.Commit(t.Context(), gittest.Commit{Files: files{"m.yaml": configMapOf("m", "2")}, Amend: true, Message: "rewritten\x1b[31m"})
+	s.ok(err)
+	env := e.applies()
+	if e.configMap("m").Data["k"] != "2" {
+		t.Error("the new history was not applied")
+	}
+	h := env.Status.History
+	if len(h) != 2 || h[1].Revision != first || h[0].Revision == first || strings.Contains(h[0].Subject, "\x1b") {
+		t.Errorf("the history is %+v", h)
+	}
+}
