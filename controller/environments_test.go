@@ -243,3 +243,11 @@ func TestEnvironmentIsApplied(t *testing.T) {
 		t.Error("what left the directory is there still")
 	}
 }
+
+// jsonOf is a value as JSON.
+func (s *system) jsonOf(v any) string {
+	s.t.Helper()
+	text, err := json.Marshal(v)
+	s.ok(err)
+	return string(text)
+}

@@ -33,7 +33,7 @@ func sealRSA(to *rsa.PublicKey, value, label []byte) ([]byte, error) {
 	}
 	sealed := binary.BigEndian.AppendUint16(nil, uint16(len(encrypted)))
 	sealed = append(sealed, encrypted...)
-	return gcm.Seal(sealed, make([]byte, gcm.NonceSize()), value, nil), nil
+	return gcm.Seal(sealed, make([]byte, gcm.NonceSize()), value, nil), nil //nolint:gosec // the nonce of the format
 }
 
 // encryptOAEP is rsa.EncryptOAEP with SHA-256 in a quarter of its time, which

@@ -60,20 +60,21 @@ func TestDamagedCache(t *testing.T) {
 	}
 }
 
-// What a killed process left is not read.
+// What a killed process left is removed, and what another one has is not.
 func TestLeftovers(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.MkdirAll(filepath.Join(dir, "sources"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"sources/objects-1", "mine"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o600); err != nil {
+	for _, name := range []string{"sources-left/objects-1", "mine"} {
+		if err := os.MkdirAll(filepath.Join(dir, name), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
 	newStore(t, source.Config{Dir: dir})
-	if left, _ := os.ReadDir(filepath.Join(dir, "sources")); len(left) > 0 {
-		t.Errorf("%v is left", left)
+	newStore(t, source.Config{Dir: dir})
+	if places, _ := filepath.Glob(filepath.Join(dir, "sources-*")); len(places) != 2 {
+		t.Errorf("two stores have %v", places)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "sources-left")); err == nil {
+		t.Error("what was left is there still")
 	}
 	if _, err := os.Stat(filepath.Join(dir, "mine")); err != nil {
 		t.Error("what is not the store's was removed")

@@ -21,16 +21,15 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 )
 
 // Config says how a [Store] works. Only Dir is required.
 type Config struct {
-	// Dir is where the cache lies, in a directory of its own that is emptied by
-	// New and removed by Close: a process that was killed leaves nothing that
-	// another would trust. It belongs to one Store.
+	// Dir is where the cache lies, in a directory of its own that New makes and
+	// Close removes. What a process that was killed left behind, the next one
+	// removes and does not trust. Several may share Dir.
 	Dir string
 	// MaxSize of what a server sends of one repository, and of all files of one
 	// revision, in bytes. One file may have a quarter of it, and is held in
@@ -74,6 +73,7 @@ func (c Config) withDefaults() Config {
 type Store struct {
 	config     Config
 	dir        string
+	kept       *os.File // keeps dir to this process
 	limits     limits
 	flights    *flights
 	transports transports
@@ -94,17 +94,13 @@ func New(config Config) (*Store, error) {
 	if config.Dir == "" {
 		return nil, errors.New("no directory for the cache of sources")
 	}
-	dir := filepath.Join(config.Dir, "sources")
-	err := os.RemoveAll(dir)
-	if err == nil {
-		err = os.MkdirAll(dir, 0o700)
-	}
+	dir, kept, err := newPlace(config.Dir)
 	if err != nil {
-		return nil, fmt.Errorf("emptying the cache of sources: %w", err)
+		return nil, fmt.Errorf("making a place for sources: %w", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Store{
-		config: config, dir: dir, limits: newLimits(config.MaxSize),
+		config: config, dir: dir, kept: kept, limits: newLimits(config.MaxSize),
 		flights: newFlights(ctx), unpacking: make(chan struct{}, maxUnpacking), cancel: cancel, repositories: map[string]*repository{},
 	}, nil
 }
@@ -123,7 +119,7 @@ func (s *Store) Close() error {
 		errs = append(errs, r.close())
 	}
 	clear(s.repositories)
-	return errors.Join(append(errs, os.RemoveAll(s.dir))...)
+	return errors.Join(append(errs, os.RemoveAll(s.dir), s.kept.Close())...)
 }
 
 // Fetch returns the newest revision that a Git names. It asks the server each
