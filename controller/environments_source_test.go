@@ -120,3 +120,24 @@ func signingKey(t *testing.T) (file, public string) {
 	}
 	return file, string(line)
 }
+
+// TestRemoteBases are refused by name, and fetched where spec.allowRemote says
+// so.
+func TestRemoteBases(t *testing.T) {
+	s := newSystem(t, kubetest.Shared(t))
+	s.run(alone)
+	server := gittest.New(t)
+	base := server.New(t, "base")
+	_, err := base.Commit(t.Context(), gittest.Commit{Files: files{
+		"deploy/kustomization.yaml": "resources: [m.yaml]\n", "deploy/m.yaml": configMapOf("m", "remote"),
+	}})
+	s.ok(err)
+	e := s.environment(server.New(t, "app"), s.tenant(), "app", nil)
+	e.commit(files{"kustomization.yaml": "resources: ['" + base.URL() + "//deploy?ref=main']\nnamePrefix: far-\n"})
+	e.becomes(metav1.ConditionFalse, "RenderFailed", "allowRemote")
+	e.declare(map[string]any{"allowRemote": true})
+	e.becomes(metav1.ConditionTrue, "Applied", "")
+	if m := e.configMap("far-m"); m == nil || m.Data["k"] != "remote" {
+		t.Errorf("the base is not applied: %v", m)
+	}
+}

@@ -25,7 +25,7 @@ func (p *pass) acquire(ctx context.Context, o *object) error {
 		return ok, nil
 	}, late)
 	if err != nil {
-		return fmt.Errorf("Environment %s applies it, too: remove it from one of the two", other)
+		return fmt.Errorf("it is applied by Environment %s, too: remove it from one of the two", other)
 	}
 	return nil
 }

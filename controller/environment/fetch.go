@@ -91,15 +91,11 @@ func (p *pass) git(ctx context.Context) (source.Git, *failure) {
 }
 
 func authOf(s *corev1.Secret) source.Auth {
-	a := source.Auth{
+	return source.Auth{
 		Username: string(s.Data["username"]), Password: string(s.Data["password"]),
 		BearerToken: string(s.Data["bearerToken"]), CAFile: s.Data["caFile"],
-		Identity: s.Data["identity"], KnownHosts: s.Data["known_hosts"],
+		Identity: s.Data["identity"], IdentityPassword: string(s.Data["password"]), KnownHosts: s.Data["known_hosts"],
 	}
-	if len(a.Identity) > 0 {
-		a.Username, a.Password, a.IdentityPassword = "", "", a.Password
-	}
-	return a
 }
 
 // secret reads a Secret of the Environment's namespace in the tenant's name.

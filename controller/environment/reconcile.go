@@ -23,6 +23,7 @@ type pass struct {
 	account *account
 
 	checkout *source.Checkout
+	remotes  []*source.Checkout // bases of other repositories
 	set      *render.Set
 	objects  []*object // of the set, by stage
 	old      inventory // what was applied before
@@ -102,9 +103,7 @@ func (p *pass) reconcile(ctx context.Context) (reconcile.Result, error) {
 	defer cancel()
 	p.old = inventoryOf(p.env.Status.Inventory).with(p.state.inventory())
 	f := p.run(within)
-	if p.checkout != nil {
-		defer p.checkout.Release()
-	}
+	defer p.releaseAll()
 	if ctx.Err() != nil {
 		return reconcile.Result{}, ctx.Err() // shutting down: nothing was decided
 	}

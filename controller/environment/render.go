@@ -28,11 +28,16 @@ func (p *pass) render(ctx context.Context) *failure {
 		return nil
 	}
 	d.Files = p.checkout.Files
+	if p.env.Spec.AllowRemote {
+		d.Remote = p.remote
+	}
 	set, err := p.Render(ctx, p.name.Namespace, d)
 	if err != nil {
 		return p.renderFailure(err)
 	}
-	p.renders.put(key, set)
+	if !p.env.Spec.AllowRemote { // else it rests on more than the revision
+		p.renders.put(key, set)
+	}
 	p.set = set
 	p.tellNotes()
 	return nil
@@ -53,7 +58,16 @@ func (p *pass) renderFailure(err error) *failure {
 	if errors.Is(err, render.ErrUnavailable) || errors.Is(err, render.ErrClosed) {
 		return fail("RenderUnavailable", "%s", err)
 	}
-	return fail("RenderFailed", "%s", err)
+	return fail("RenderFailed", "%s", withHint(err))
+}
+
+// withHint is an error and what to do about it.
+func withHint(err error) string {
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) && hinted.Hint() != "" {
+		return err.Error() + ": " + hinted.Hint()
+	}
+	return err.Error()
 }
 
 // inRightCluster refuses a path that the repository's .fuin.yaml gives to
@@ -64,12 +78,12 @@ func (p *pass) inRightCluster() *failure {
 		return nil
 	}
 	if err != nil {
-		return fail("InvalidConfig", "%s", err)
+		return fail("InvalidConfig", "%s", withHint(err))
 	}
 	clusters, foreign, err := cfg.ForeignTo(pathOf(p.env), p.checkout.Files, p.Known)
 	switch {
 	case err != nil:
-		return fail("InvalidConfig", "%s", err)
+		return fail("InvalidConfig", "%s", withHint(err))
 	case foreign:
 		return stall("WrongCluster", "by .fuin.yaml %s belongs to %s, and this cluster has none of its keys; nothing was applied",
 			pathOf(p.env), strings.Join(clusters, ", "))

@@ -41,7 +41,7 @@ func TestDamagedCache(t *testing.T) {
 		w.write(map[string]string{"a": name, "b": "2"})
 		c, err := w.store.Fetch(t.Context(), w.git())
 		w.ok(err)
-		files, err := filepath.Glob(filepath.Join(dir, "sources", "objects-*"))
+		files, err := filepath.Glob(filepath.Join(dir, "sources-*", "objects-*"))
 		w.ok(err)
 		if len(files) != 1 {
 			t.Fatalf("the cache is %v", files)
@@ -95,7 +95,7 @@ func TestEviction(t *testing.T) {
 		return now
 	}})
 	cached := func() int {
-		files, err := filepath.Glob(filepath.Join(dir, "sources", "objects-*"))
+		files, err := filepath.Glob(filepath.Join(dir, "sources-*", "objects-*"))
 		w.ok(err)
 		return len(files)
 	}

@@ -132,7 +132,7 @@ func TestChangesAreSmall(t *testing.T) {
 
 func cacheSize(t *testing.T, dir string) (size int64) {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(dir, "sources", "*"))
+	files, err := filepath.Glob(filepath.Join(dir, "sources-*", "objects-*"))
 	if err != nil {
 		t.Fatal(err)
 	}
