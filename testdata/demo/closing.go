@@ -7,17 +7,22 @@ import (
 	"time"
 )
 
-const closing = `Git holds the Secret sealed; no committed byte tells a value.
-The cluster made the Secret, with keys that never left it.
-A changed value is one changed line, sealed without a cluster.
-Altered or moved, a sealed value is refused, and the old Secret stays.
-Edits by hand are undone, and a restart opens nothing again.`
+const closing = `Git holds the Secrets sealed; no committed byte tells a value.
+A push is applied as it stands, in three environments and two clusters, and
+reported with its commit.
+A changed secret rolls the workload that names it, and no other.
+A version goes from staging to production by a file, canary first.
+What is altered or moved does not open; it holds up only what needs it, and a
+revert is enough.
+A cluster applies nothing that belongs to another.
+Edits by hand are undone, and the report tells whose they were.
+A restart opens nothing again, writes nothing, and rolls nothing.`
 
 func (d *demo) summary(took time.Duration) {
 	d.screen.heading("What you saw")
 	d.screen.line("")
-	for line := range strings.Lines(closing) {
-		d.screen.check(strings.TrimSpace(line))
+	for sentence := range strings.SplitSeq(strings.Join(strings.Fields(closing), " "), ". ") {
+		d.screen.check(strings.TrimSuffix(sentence, ".") + ".")
 	}
 	d.screen.line(fmt.Sprintf("\nThat took %.0f seconds. The README tells how to go on.", took.Seconds()))
 }
@@ -32,16 +37,16 @@ func (d *demo) connect() error {
 		return err
 	}
 	d.screen.heading("It keeps running")
-	d.screen.prose(`The cluster and the controller stay until you press Ctrl-C here.
-		In another terminal, this gives you fuin, kubectl and the cluster:`)
+	d.screen.prose(`The clusters, the controllers and the Git server stay until you press Ctrl-C here.
+		In another terminal, this gives you fuin, kubectl, both clusters and a clone:`)
 	d.screen.command(". " + d.path("env") + "\ncd $DEMO/shop")
 	d.screen.prose("Some things to try:")
-	d.screen.command(`kubectl get sealedsecret -A
-fuin keys list cluster
-printf hello | fuin seal -r cluster -n shop --name greeting \
-    --from-file text=- | kubectl apply -f -
-kubectl get secret -n shop greeting -o yaml
-kubectl delete sealedsecret -n shop greeting
-tail -f $DEMO/` + controllerLog)
+	d.screen.command(`fuin status -A --context production
+fuin status --context staging staging/staging
+printf hello | fuin set -r keys/staging.txt --name mail \
+    overlays/staging/secret.yaml SMTP_PASSWORD
+git commit -a -m hello && git push origin main
+fuin wait --context staging overlays/staging
+tail -f $DEMO/*-controller.log`)
 	return nil
 }

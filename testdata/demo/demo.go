@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"fuin.dev/controller/kubetest"
+	"fuin.dev/controller/gittest"
 )
 
 // demo is one run: a temporary directory, and what works in it.
@@ -18,15 +18,16 @@ type demo struct {
 	screen *screen
 	bin    string   // with Fuin's programs
 	dir    string   // temporary; commands know it as $DEMO
+	root   string   // of Fuin's own repository
 	work   string   // where commands run
 	env    []string // what commands see, and nothing else
 
-	cluster    *kubetest.Cluster
-	controller *kubetest.Process
-	serving    string // address of the controller's endpoints
-	metrics    string // address of its metrics
+	sites []*site // staging and production
+	git   *gittest.Server
+	repo  *gittest.Repo
 
-	before string // resource version of the Secret before the restart
+	rolled map[string]bool // ReplicaSets there were when a step began
+	before string          // resource versions of Secrets before the restart
 }
 
 func newDemo(s *screen, bin string) (*demo, error) {
@@ -34,7 +35,7 @@ func newDemo(s *screen, bin string) (*demo, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range []string{"deploy/base", sample} {
+	for _, name := range []string{"deploy/base", "deploy/tenant", sample} {
 		if _, err := os.Stat(filepath.Join(root, name)); err != nil {
 			return nil, fmt.Errorf("no %s here: run it at the root of the repository, as `make demo`", name)
 		}
@@ -47,14 +48,25 @@ func newDemo(s *screen, bin string) (*demo, error) {
 			return nil, fmt.Errorf("no %s in %s: run `make build`", name, bin)
 		}
 	}
-	d := &demo{screen: s, bin: bin, work: root}
-	for _, address := range []*string{&d.serving, &d.metrics} {
-		if *address, err = freeAddress(); err != nil {
-			return nil, err
-		}
+	d := &demo{screen: s, bin: bin, root: root, work: root}
+	if d.dir, err = os.MkdirTemp("", "fuin-demo-"); err != nil {
+		return nil, err
 	}
-	d.dir, err = os.MkdirTemp("", "fuin-demo-")
-	return d, err
+	for _, name := range []string{staging, production} {
+		site := &site{name: name, log: d.path(name + "-controller.log")}
+		for _, address := range []*string{&site.serving, &site.metrics} {
+			if *address, err = freeAddress(); err != nil {
+				return nil, errors.Join(err, os.RemoveAll(d.dir))
+			}
+		}
+		d.sites = append(d.sites, site)
+	}
+	return d, nil
+}
+
+// at is the cluster of a name.
+func (d *demo) at(name string) *site {
+	return d.sites[slices.IndexFunc(d.sites, func(s *site) bool { return s.name == name })]
 }
 
 // show runs all steps. With keep it then waits for an interrupt, which is no
@@ -66,7 +78,7 @@ func (d *demo) show(ctx context.Context, keep bool) error {
 		d.screen.heading(fmt.Sprintf("%d. %s", i+1, s.title))
 		for _, p := range s.parts {
 			if err := p.do(ctx, d); err != nil {
-				return fmt.Errorf("step %d, %s: %w%s", i+1, s.title, err, d.controllerSays(err))
+				return fmt.Errorf("step %d, %s: %w%s", i+1, s.title, err, d.controllersSay(err))
 			}
 		}
 	}
@@ -84,11 +96,11 @@ func (d *demo) show(ctx context.Context, keep bool) error {
 // close ends all processes and removes all files.
 func (d *demo) close() error {
 	var errs []error
-	if d.controller != nil {
-		errs = append(errs, d.controller.Stop())
+	for _, s := range d.sites {
+		errs = append(errs, s.stop())
 	}
-	if d.cluster != nil {
-		errs = append(errs, d.cluster.Stop())
+	if d.git != nil {
+		errs = append(errs, d.git.Stop())
 	}
 	return errors.Join(append(errs, os.RemoveAll(d.dir))...)
 }
@@ -100,7 +112,7 @@ func (d *demo) path(name string) string { return filepath.Join(d.dir, name) }
 // first, and neither the kubeconfig nor the Git configuration of whoever runs
 // the demo is seen.
 func (d *demo) prepare() error {
-	kube := filepath.Dir(d.cluster.Binary("kubectl"))
+	kube := filepath.Dir(d.sites[0].cluster.Binary("kubectl"))
 	d.env = []string{
 		"PATH=" + strings.Join([]string{d.bin, kube, os.Getenv("PATH")}, string(os.PathListSeparator)),
 		"HOME=" + d.dir,
@@ -130,17 +142,20 @@ func (d *demo) without(name string) []string {
 	return slices.DeleteFunc(slices.Clone(d.env), func(v string) bool { return strings.HasPrefix(v, name+"=") })
 }
 
-// controllerSays is the end of the controller's log, for an error that does not
-// tell it already.
-func (d *demo) controllerSays(failed error) string {
+// controllersSay is the end of each controller's log, for an error that does
+// not tell it already.
+func (d *demo) controllersSay(failed error) string {
 	const lines = 5
-	log, err := os.ReadFile(d.path(controllerLog))
-	if err != nil || len(log) == 0 {
-		return ""
+	var out strings.Builder
+	for _, s := range d.sites {
+		log, err := os.ReadFile(s.log)
+		if err != nil || len(log) == 0 {
+			continue
+		}
+		all := strings.Split(strings.TrimSpace(string(log)), "\n")
+		if !strings.Contains(failed.Error(), all[len(all)-1]) {
+			fmt.Fprintf(&out, "\n\nThe last words of the controller of %s:\n%s", s.name, strings.Join(all[max(0, len(all)-lines):], "\n"))
+		}
 	}
-	all := strings.Split(strings.TrimSpace(string(log)), "\n")
-	if strings.Contains(failed.Error(), all[len(all)-1]) {
-		return ""
-	}
-	return "\n\nThe controller's last words:\n" + strings.Join(all[max(0, len(all)-lines):], "\n")
+	return out.String()
 }

@@ -1,5 +1,6 @@
-// Command demo shows the way of one secret, from a developer's file to a
-// Secret in a cluster, on real servers, and explains each step on screen.
+// Command demo shows the way of a repository with sealed Secrets, from a
+// developer's file to the environments of two clusters, on real servers, and
+// explains each step on screen.
 // `make demo` builds what it needs and runs it.
 package main
 
@@ -13,21 +14,22 @@ import (
 	"syscall"
 )
 
-const usage = `The way of one secret with Fuin, start to finish, explained on screen.
+const usage = `Fuin from a developer's file to two clusters, explained on screen.
 
 Usage, at the root of the repository, after make build kube:
 
   go run ./testdata/demo [-bin DIR] [-keep]
 
-It starts etcd, a Kubernetes API server and a controller manager on loopback
-ports, installs deploy/base, and runs fuin-controller as the service account of
-its Deployment. Then it seals the Secret of testdata/repos/shop in a repository
-of its own, applies it, changes it, and tampers with it. Every command on screen
-is run as it stands there, and every claim marked ✓ is checked: the exit code is
-1 when one does not hold, and 130 after an interrupt. All processes and files
-are gone at the end.
+It starts, on loopback ports, two clusters (etcd, a Kubernetes API server and a
+controller manager each) and a Git server, installs deploy/base in both, and runs
+fuin-controller as the service account of its Deployment. Then it seals the
+Secrets of testdata/repos/shop in a repository of its own, pushes it, has it
+applied, changes it, promotes a version, tampers with it, and edits the clusters
+by hand. Every command on screen is run as it stands there, and every claim marked
+✓ is checked: the exit code is 1 when one does not hold, and 130 after an
+interrupt. All processes and files are gone at the end.
 
-Nothing outside of a temporary directory is written, no network is needed, and
+Nothing outside of temporary directories is written, no network is needed, and
 no configuration of yours (kubeconfig, Git) is read. NO_COLOR is respected.
 
 Flags:
