@@ -78,6 +78,21 @@ func TestBrokenSecretHoldsWhatNamesIt(t *testing.T) {
 	e.opens(e.ns, "db", "pw", "new")
 }
 
+// TestBrokenSecretIsToldWhileWaiting: with spec.wait, a value that does not open
+// is told at once, not when the timeout has passed.
+func TestBrokenSecretIsToldWhileWaiting(t *testing.T) {
+	s := newSystem(t, kubetest.Shared(t))
+	s.run(alone)
+	e := s.environment(gittest.New(t).New(t, "wait"), s.tenant(), "wait", map[string]any{"wait": true, "timeout": "1h"})
+	e.commit(files{"db.yaml": s.tampered(e.sealed("db", "pw", "new"), "pw"), "m.yaml": configMapOf("m", "1")})
+	e.becomes(metav1.ConditionFalse, "SecretsFailed", e.ns+"/db (db.yaml)")
+	if e.configMap("m") == nil {
+		t.Error("an unrelated ConfigMap was not applied")
+	}
+	e.commit(files{"db.yaml": e.sealed("db", "pw", "new"), "m.yaml": configMapOf("m", "1")})
+	e.applies()
+}
+
 // TestSecretsComeFirst: whatever the order of files, a Secret exists before the
 // workload that names it. Versions of the API server are in the order of writes.
 func TestSecretsComeFirst(t *testing.T) {

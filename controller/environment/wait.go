@@ -33,9 +33,11 @@ func (p *pass) awaitDefinitions(ctx context.Context, objects []*object) *failure
 	return nil
 }
 
-// wait waits until all objects are ready, where the Environment says so.
+// wait waits until all objects are ready, where the Environment says so. What
+// failed already is told at once: a SealedSecret that does not open never
+// becomes ready.
 func (p *pass) wait(ctx context.Context) *failure {
-	if !p.env.Spec.Wait || len(p.errors) > 0 {
+	if !p.env.Spec.Wait || len(p.errors) > 0 || len(p.failed) > 0 {
 		return nil
 	}
 	pending := make([]*object, 0, len(p.objects))
