@@ -67,8 +67,8 @@ func (s *screen) prose(text string) {
 	}
 }
 
-// command shows what a user types: a row that begins with a space goes on with
-// the one above.
+// command shows what a user types: a row that begins with a space, or ends a
+// loop or function, goes on with the one above.
 func (s *screen) command(text string) {
 	if !s.silent {
 		s.line("")
@@ -76,7 +76,7 @@ func (s *screen) command(text string) {
 	s.silent = true
 	for _, row := range strings.Split(text, "\n") {
 		prompt := "$ "
-		if strings.HasPrefix(row, " ") {
+		if strings.HasPrefix(row, " ") || row == "done" || row == "}" {
 			prompt = "  "
 		}
 		s.line(indent + s.paint(bold, prompt+row))

@@ -24,7 +24,7 @@ func steps(d *demo) []step {
 		{"From Git to the clusters", environmentParts()},
 		{"Change one secret: one workload rolls", changeParts()},
 		{"A new version, from staging to production", promoteParts()},
-		{"A sealed value that was altered holds up what needs it, and nothing else", breakParts()},
+		{"A broken value holds up what needs it, and nothing else", breakParts()},
 		{"A sealed value that was moved is refused", moveParts()},
 		{"The wrong cluster applies nothing", wrongParts()},
 		{"An edit by hand is put right", driftParts()},

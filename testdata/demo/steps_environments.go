@@ -48,7 +48,7 @@ func environmentParts() []part {
 			"fuin wait --context staging overlays/staging\n"+
 			"fuin wait --context production overlays/production-base\n"+
 			"fuin wait --context production overlays/production-canary").
-			prints("development/development", "staging/staging", "production/base", "production/canary"),
+			prints("development/development", "production/base", "production/canary"),
 		run("fuin status -A --context production").prints("production/base", "production/canary", "Ready", "2/2"),
 		run("kubectl --context production -n production get secret,deployment").
 			prints("secret/base-database", "secret/canary-database", "deployment.apps/base-shop", "3/3"),

@@ -37,7 +37,7 @@ func breakParts() []part {
 
 func brokenIsNamed(ctx context.Context, d *demo) error {
 	return d.prints(ctx, "fuin status --context staging staging/staging || true",
-		"staging/database key password", stagingFile, "altered or cut short")
+		"staging/database", `key "password"`, stagingFile, "altered or cut short")
 }
 
 // prints runs a command line that is not shown, and looks for texts in what it
@@ -89,7 +89,7 @@ func revertedStaging(ctx context.Context, d *demo) error {
 }
 
 func moveParts() []part {
-	const move = "sed 's/namespace: staging/namespace: intruder/' " + stagingFile
+	const move = "sed 's/namespace: staging/namespace: intruder/' \\\n    " + stagingFile
 	return []part{
 		say(`Somebody who may not read staging's Secrets copies a SealedSecret to a
 			namespace of their own, hoping that the controller opens it there.`),
