@@ -3,6 +3,7 @@ package gittest
 import (
 	"crypto/subtle"
 	"io"
+	"log"
 	"net/http"
 	"net/http/cgi" //nolint:gosec // what it warns of is long mended
 	"os"
@@ -29,7 +30,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		repo.fetches.Add(1)
 	}
 	handler := &cgi.Handler{
-		Path: s.backend, Root: "/", Dir: s.dir, Stderr: io.Discard,
+		Path: s.backend, Root: "/", Dir: s.dir, Stderr: io.Discard, Logger: log.New(io.Discard, "", 0), // clients leave
 		Env: []string{
 			"GIT_PROJECT_ROOT=" + s.dir, "GIT_HTTP_EXPORT_ALL=1", "HOME=" + s.dir,
 			"PATH=" + os.Getenv("PATH"), "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null",
