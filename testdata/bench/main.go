@@ -15,6 +15,15 @@
 //	old-keys    a fifth as many SealedSecrets in a cluster with 24 old RSA keys: hinted, opened
 //	            by Fuin beside as many with one key; without hints, by both; a restart of Fuin
 //	memory      five times as many SealedSecrets, opened: what each controller holds at rest
+//	render      1,000 plain objects, and a kustomization of 500, through the sandbox, warm and cold,
+//	            and by kustomize's library in one process
+//	env-fresh   an Environment of half as many objects, a fifth of them SealedSecrets: from the
+//	            commit until all is applied, beside server-side apply of the same, opened already
+//	env-change  one of its secrets is changed; beside server-side apply of everything again
+//	env-rest    its interval comes and nothing has changed; beside the same
+//	env-many    a tenth as many Environments of four objects, one controller: until all are Ready
+//
+// Environments are told of a commit as by a webhook: their interval plays no part.
 //
 // The sides take turns, and what is compared are medians. Both open the same
 // objects with the same keys, each in clusters of its own, one at a time. CPU
@@ -40,7 +49,7 @@ import (
 )
 
 // benchmarks in the order in which they run.
-var benchmarks = []string{sealOne, sealTree, openFresh, restart, oldKeys, memory}
+var benchmarks = []string{sealOne, sealTree, openFresh, restart, oldKeys, memory, benchRender, envFresh, envChange, envRest, envMany}
 
 const (
 	sealOne   = "seal-one"
@@ -49,6 +58,12 @@ const (
 	restart   = "restart"
 	oldKeys   = "old-keys"
 	memory    = "memory"
+
+	benchRender = "render"
+	envFresh    = "env-fresh"
+	envChange   = "env-change"
+	envRest     = "env-rest"
+	envMany     = "env-many"
 )
 
 // options are the flags.
@@ -176,6 +191,9 @@ func (b *bench) measure(ctx context.Context) error {
 		{[]string{openFresh, restart}, b.open}, // they need the same cluster
 		{[]string{oldKeys}, b.manyKeys},
 		{[]string{memory}, b.hold},
+		{[]string{benchRender}, b.render},
+		{[]string{envFresh, envChange, envRest}, b.environments}, // the same cluster, too
+		{[]string{envMany}, b.many},
 	} {
 		if !slices.ContainsFunc(part.names, b.wants) {
 			continue

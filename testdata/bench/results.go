@@ -35,6 +35,7 @@ type sample struct {
 	Sandbox    int64         // of Memory, what the children had
 	Resting    int64         // resident bytes of a controller and its children once there is nothing to do
 	Operations float64       // with a private key
+	Requests   float64       // to the API server, of a pass that finds nothing to do
 	Limit      time.Duration // what no controller can be faster than
 	Operation  time.Duration // a private-key operation, on each of the cores, as the limit takes it
 	Load       string        // average of the last minute, at the start

@@ -17,6 +17,7 @@ func (r *results) print(w io.Writer, m machine) {
 	r.printControllers(w)
 	r.printMemory(w)
 	r.printLimits(w)
+	r.printRests(w)
 	for _, note := range r.notes {
 		fmt.Fprintln(w, note)
 	}
@@ -25,16 +26,16 @@ func (r *results) print(w io.Writer, m machine) {
 // printTimes is the table of all benchmarks. "less" is how many times less
 // than the peer, by medians.
 func (r *results) printTimes(w io.Writer) {
-	fmt.Fprintf(w, "\n%-10s %-7s %-14s %9s %20s %6s %10s %6s\n",
+	fmt.Fprintf(w, "\n%-10s %-13s %-14s %9s %20s %6s %10s %6s\n",
 		"", "key", "side", "wall", "min–max", "less", "CPU", "less")
 	last := ""
 	for _, at := range r.ordered() {
 		samples := r.samples[at]
 		all := sorted(samples, wall)
-		fmt.Fprintf(w, "%-10s %-7s %-14s %9s %20s %6s %10s %6s\n",
+		fmt.Fprintf(w, "%-10s %-13s %-14s %9s %20s %6s %10s %6s\n",
 			once(&last, at.Benchmark), at.Case, at.Side, duration(median(samples, wall)),
-			duration(all[0])+"–"+duration(all[len(all)-1]), times(r, at, peer, wall),
-			duration(median(samples, cpu)), times(r, at, peer, cpu))
+			duration(all[0])+"–"+duration(all[len(all)-1]), times(r, at, against(at), wall),
+			duration(median(samples, cpu)), times(r, at, against(at), cpu))
 	}
 	r.printComparisons(w)
 }
@@ -52,6 +53,17 @@ func (r *results) printComparisons(w io.Writer) {
 		fmt.Fprintf(w, "%s %s: %.2f times the wall time and %.2f times the CPU time that one key takes.\n",
 			oldKeys, hinted, wallRatio, cpuRatio)
 	}
+}
+
+// against is the side that Fuin's row is compared with.
+func against(at row) string {
+	switch at.Benchmark {
+	case benchRender:
+		return krustyIn
+	case envFresh, envChange, envRest, envMany:
+		return rawApply
+	}
+	return peer
 }
 
 // once returns a text unless it is that of the line before.
@@ -89,11 +101,11 @@ func (r *results) printControllers(w io.Writer) {
 	last := ""
 	for i, at := range r.controllers() {
 		if i == 0 {
-			fmt.Fprintf(w, "\n%-10s %-7s %-14s %9s %9s %9s %9s %9s\n",
+			fmt.Fprintf(w, "\n%-10s %-13s %-14s %9s %9s %9s %9s %9s\n",
 				"medians", "key", "side", "reported", "CPU", "API CPU", "etcd CPU", "key ops")
 		}
 		s := r.samples[at]
-		fmt.Fprintf(w, "%-10s %-7s %-14s %9s %9s %9s %9s %9s\n",
+		fmt.Fprintf(w, "%-10s %-13s %-14s %9s %9s %9s %9s %9s\n",
 			once(&last, at.Benchmark), at.Case, at.Side, duration(median(s, reported)), duration(median(s, cpu)),
 			duration(median(s, apiServer)), duration(median(s, etcd)), r.operations(at))
 	}
@@ -105,11 +117,11 @@ func (r *results) printMemory(w io.Writer) {
 	last := ""
 	for i, at := range r.controllers() {
 		if i == 0 {
-			fmt.Fprintf(w, "\n%-10s %-7s %-14s %9s %6s %9s %6s %9s\n",
+			fmt.Fprintf(w, "\n%-10s %-13s %-14s %9s %6s %9s %6s %9s\n",
 				"memory", "key", "side", "at rest", "less", "peak", "less", "sandbox")
 		}
 		s := r.samples[at]
-		fmt.Fprintf(w, "%-10s %-7s %-14s %9s %6s %9s %6s %9s\n",
+		fmt.Fprintf(w, "%-10s %-13s %-14s %9s %6s %9s %6s %9s\n",
 			once(&last, at.Benchmark), at.Case, at.Side, mebibytes(median(s, resting)), times(r, at, peer, resting),
 			mebibytes(median(s, peak)), times(r, at, peer, peak), mebibytes(median(s, sandbox)))
 	}
@@ -117,15 +129,27 @@ func (r *results) printMemory(w io.Writer) {
 
 // controllers are the rows of benchmarks that start one.
 func (r *results) controllers() []row {
-	return slices.DeleteFunc(r.ordered(), func(at row) bool { return at.Benchmark == sealOne || at.Benchmark == sealTree })
+	return slices.DeleteFunc(r.ordered(), func(at row) bool {
+		return at.Benchmark == sealOne || at.Benchmark == sealTree || at.Benchmark == benchRender
+	})
 }
 
 // operations is empty where the side does not count them.
 func (r *results) operations(at row) string {
-	if at.Side != fuin {
+	if at.Side != fuin || at.Benchmark == envRest {
 		return ""
 	}
 	return fmt.Sprintf("%.0f", median(r.samples[at], func(s sample) float64 { return s.Operations }))
+}
+
+// printRests tells what passes ask of the API server that find nothing to do.
+func (r *results) printRests(w io.Writer) {
+	for _, at := range r.ordered() {
+		if at.Benchmark == envRest && at.Side == fuin {
+			fmt.Fprintf(w, "%s %s: %.2f requests to the API server a pass.\n",
+				at.Benchmark, at.Case, median(r.samples[at], func(s sample) float64 { return s.Requests }))
+		}
+	}
 }
 
 func reported(s sample) time.Duration  { return s.Reported }

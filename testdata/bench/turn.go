@@ -114,12 +114,13 @@ func (b *bench) again(ctx context.Context, c *kubetest.Cluster, ctl *controller,
 	return s, m.end(ctx, &s)
 }
 
-// measurement is that of one life of a controller.
+// measurement is that of one life of a controller, or of a part of it.
 type measurement struct {
 	*follower
 	ctl     *controller
 	cluster *kubetest.Cluster
 	before  servers
+	used    time.Duration // CPU that the controller had used before
 	start   time.Time
 }
 
@@ -153,7 +154,7 @@ func (m *measurement) end(ctx context.Context, s *sample) error {
 		return err
 	}
 	servers := after.since(m.before)
-	s.CPU, s.APIServer, s.Etcd = used.cpu, servers.apiServer, servers.etcd
+	s.CPU, s.APIServer, s.Etcd = used.cpu-m.used, servers.apiServer, servers.etcd
 	s.Memory, s.Sandbox, s.Resting = used.peak+used.children, used.children, used.resting
 	s.Operations, err = m.ctl.operations(ctx)
 	return err
