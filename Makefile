@@ -22,7 +22,7 @@ build: ## Build the three programs into bin/
 test: kube peers ## Run all tests on real servers, which are built on first use
 	$(TEST) -timeout 30m ./...
 
-demo: build kube ## Show the way of one secret on screen (KEEP=1: leave it running)
+demo: build kube ## Show the whole way, from a commit to two clusters (KEEP=1: leave it running)
 	go run ./testdata/demo -bin $(BIN) $(if $(KEEP),-keep)
 
 lint: tools ## go vet and golangci-lint
