@@ -251,3 +251,32 @@ func (s *system) jsonOf(v any) string {
 	s.ok(err)
 	return string(text)
 }
+
+// TestViewersSeeEnvironments: whoever may view a namespace may see its
+// Environments, and change none.
+func TestViewersSeeEnvironments(t *testing.T) {
+	s := newSystem(t, kubetest.Shared(t))
+	ns := s.tenant()
+	s.ok(s.ApplyYAML(t.Context(), ns, fmt.Sprintf(`
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: viewer}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: viewer}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}
+subjects: [{kind: ServiceAccount, name: viewer, namespace: %s}]
+`, ns)))
+	config, err := s.As(t.Context(), ns, "viewer")
+	s.ok(err)
+	viewer, err := client.New(config, client.Options{})
+	s.ok(err)
+	e := s.environment(gittest.New(t).New(t, "viewed"), ns, "viewed", nil)
+	e.eventually("the viewer sees it", func() bool {
+		return viewer.Get(t.Context(), clientKey(ns, "viewed"), e.object()) == nil
+	})
+	if err := viewer.Delete(t.Context(), e.object()); !apierrors.IsForbidden(err) {
+		t.Errorf("the viewer deletes it: %v", err)
+	}
+}
