@@ -21,6 +21,14 @@ import (
 // credential opens repositories; nothing but its Secret holds it.
 const credential = canary + "-credential"
 
+// valued is a chart with the canary among its values. What an author writes as
+// the message of an error, word by word, may be shown; what it is made of not.
+func valued(template string) files {
+	all := chart(template)
+	all["app/values.yaml"] = "pw: " + canary + "\n"
+	return all
+}
+
 // slips are directories that hold the canary where somebody may put a value by
 // mistake, and fail in ways that may repeat it.
 func (s *system) slips(ns string) map[string]files {
@@ -30,17 +38,17 @@ func (s *system) slips(ns string) map[string]files {
 		"tampered":   {"app/s.yaml": s.tampered(sealed, "pw")},
 		"template":   {"app/s.yaml": s.edit(sealed, func(m map[string]any) { at(m, map[string]any{"t": "{{ fail .pw }}"}, "spec", "template", "data") })},
 		"unsealed":   {"app/s.yaml": s.edit(sealed, func(m map[string]any) { at(m, canary, "spec", "encryptedData", "pw") })},
-		"fail":       chart(`{{ fail "` + canary + `" }}`),
-		"required":   chart(`{{ required "` + canary + `" .Values.none }}`),
-		"nil":        chart(`{{ index .Values "` + canary + `" "x" }}`),
+		"fail":       valued(`{{ fail .Values.pw }}`),
+		"required":   valued(`{{ required (printf "%s" .Values.pw) .Values.none }}`),
+		"nil":        valued(`{{ index .Values .Values.pw "x" }}`),
 		"rendered":   chart("a: b: " + canary + "\n"),
 		"values":     {"app/Chart.yaml": "apiVersion: v2\nname: x\nversion: 1.0.0\n", "app/values.yaml": "pw: a: " + canary, "app/templates/m.yaml": "x"},
-		"jsonnet":    {"app/main.jsonnet": `error "` + canary + `"`},
-		"assert":     {"app/main.jsonnet": `assert false : "` + canary + `"; {}`},
+		"jsonnet":    {"app/main.jsonnet": `local c = {pw: "` + canary + `"}; error c.pw`},
+		"assert":     {"app/main.jsonnet": `local c = {pw: "` + canary + `"}; assert false : "no " + c.pw; {}`},
 		"extvar":     {"app/main.jsonnet": `std.parseJson("` + canary + `")`},
 		"literals":   {"app/kustomization.yaml": "secretGenerator: [{name: s, literals: [\"pw=" + canary + "\"]}]\n"},
 		"literal":    {"app/kustomization.yaml": "secretGenerator: [{name: s, literals: [\"" + canary + "\"]}]\n"},
-		"field":      {"app/kustomization.yaml": canary + ": 1\n"},
+		"field":      {"app/kustomization.yaml": "namePrefix: [" + canary + "]\n"},
 		"resource":   {"app/kustomization.yaml": "resources: [m.yaml]\n", "app/m.yaml": "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: [" + canary + "]\n"},
 		"patch":      {"app/kustomization.yaml": "resources: [m.yaml]\npatches: [{patch: '[{\"op\": \"test\", \"path\": \"/data/k\", \"value\": \"" + canary + "\"}]', target: {kind: ConfigMap}}]\n", "app/m.yaml": configMapOf("m", "1")},
 		"malformed":  {"app/m.yaml": "apiVersion: v1\nkind: ConfigMap\ndata: {k: \"" + canary + "\n"},
@@ -136,11 +144,16 @@ func (s *system) cli(args ...string) string {
 	s.ok(kubetest.WriteKubeconfig(config, s.Admin(), "default"))
 	cmd := exec.CommandContext(s.t.Context(), filepath.Join(bin, "fuin"), args...)
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+config)
-	out, _ := cmd.CombinedOutput()
-	if len(out) == 0 {
+	var out, messages bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &messages
+	_ = cmd.Run()
+	if out.Len()+messages.Len() == 0 {
 		s.t.Errorf("fuin %s prints nothing", strings.Join(args, " "))
 	}
-	return string(out)
+	if args[0] == "render" {
+		return messages.String() // what it prints is the repository's
+	}
+	return out.String() + messages.String()
 }
 
 // worktree checks a repository out.

@@ -109,7 +109,8 @@ func (i *imports) holds(name string) bool {
 	return false
 }
 
-// quotes reports whether a text is a literal of a file that was read.
+// quotes reports whether a text is what a file that was read gives error word by
+// word. A literal of another place may be a value on its way into a message.
 func (i *imports) quotes(text string) bool {
-	return i.holds(`"`+text+`"`) || i.holds("'"+text+"'")
+	return i.holds(`error "`+text+`"`) || i.holds("error '"+text+"'")
 }

@@ -147,6 +147,7 @@ func TestJsonnetFaultsSayWhereAndShowNoValue(t *testing.T) {
 		},
 		"a function":                   {files: map[string]string{main: "local x = 1; function(tag, n=1, pw) {}"}, want: main + ":0 is a function of tag, pw, for which there are no arguments"},
 		"a literal error":              {files: map[string]string{main: "\nerror 'a tag is wanted'"}, want: main + ":2 refuses to go on: a tag is wanted"},
+		"an error of a literal":        {files: map[string]string{main: "local c = {pw: 'canary-7f3a'};\nerror c.pw"}, want: main + ":2 fails"},
 		"an error of a value":          {files: map[string]string{main: "\nerror 'bad: ' + std.extVar('pw')"}, want: main + ":2 fails"},
 		"an error that is one":         {files: map[string]string{main: "\nerror std.extVar('pw')"}, want: main + ":2 fails"},
 		"an error in an import":        {files: map[string]string{main: "(import 'x.libsonnet').a", "x.libsonnet": "{\n a: error std.extVar('pw')}"}, want: "x.libsonnet:2 fails"},
