@@ -108,24 +108,46 @@ func (p *pass) code(ctx context.Context, workloads []*object) {
 	if p.env.Spec.Rollout == "Never" {
 		return
 	}
-	named := map[types.NamespacedName]string{}
-	defer p.state.setNamed(named)
-	for _, o := range workloads {
+	coded := make([]coded, len(workloads))
+	var group errgroup.Group
+	group.SetLimit(writers) // each reads what it names
+	for i, o := range workloads {
 		if o.resource.Resource == "" && o.scope != "" {
 			p.locate(o)
 		}
 		if o.held != "" || o.resource.Resource == "" || !roll.Rolls(o.id.groupKind()) {
 			continue
 		}
-		secrets, err := p.codeOne(ctx, o)
-		if err != nil {
+		group.Go(func() error {
+			coded[i].secrets, coded[i].err = p.codeOne(ctx, o)
+			return nil
+		})
+	}
+	_ = group.Wait()
+	p.noteCoded(workloads, coded)
+}
+
+// coded are the versions of the Secrets that a workload names, and why its code
+// could not be made.
+type coded struct {
+	secrets map[string]string
+	err     error
+}
+
+// noteCoded holds back the workloads without a code, and remembers what the
+// others rest on.
+func (p *pass) noteCoded(workloads []*object, coded []coded) {
+	named := map[types.NamespacedName]string{}
+	for i, o := range workloads {
+		if err := coded[i].err; err != nil {
 			o.held = "what it names"
 			p.errors = append(p.errors, fmt.Errorf("%s (%s): reading what it names: %s", o.id, whereOf(o.File), apierror.Text(err)))
 		}
-		for name, version := range secrets {
+		for name, version := range coded[i].secrets {
 			named[types.NamespacedName{Namespace: o.id.namespace, Name: name}] = version
 		}
 	}
+	p.state.setNamed(named)
 }
 
 // codeOne keeps the code that stands there while something is missing without
