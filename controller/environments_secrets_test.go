@@ -53,7 +53,7 @@ func TestBrokenSecretHoldsWhatNamesIt(t *testing.T) {
 	e.commit(broken)
 
 	env := e.becomes(metav1.ConditionFalse, "SecretsFailed", e.ns+"/db (db.yaml)")
-	if f := env.Status.Secrets.Failed; len(f) != 1 || f[0].File != "db.yaml" || !slices.Equal(f[0].Holds, []string{"Deployment/web"}) {
+	if f := env.Status.Secrets.Failed; len(f) != 1 || f[0].File != "db.yaml" || f[0].Key != "pw" || !slices.Equal(f[0].Holds, []string{"Deployment/web"}) {
 		t.Errorf("failed secrets: %+v", f)
 	}
 	if got := e.secretOf(e.ns, "db"); string(got.Data["pw"]) != "old" {
@@ -226,7 +226,7 @@ func TestBrokenBindingIsNamed(t *testing.T) {
 	}
 	e.commit(all)
 	env := e.becomes(metav1.ConditionFalse, "SecretsFailed", "overlays/canary/kustomization.yaml")
-	if f := env.Status.Secrets.Failed; len(f) != 1 || f[0].Reason != "BindingBroken" || f[0].File != "base/db.yaml" {
+	if f := env.Status.Secrets.Failed; len(f) != 1 || f[0].Reason != "BindingBroken" || f[0].Key != "pw" || f[0].File != "base/db.yaml" {
 		t.Errorf("failed secrets: %+v", f)
 	}
 	if e.deployment("canary-web") != nil || e.configMap("canary-m") == nil {

@@ -115,5 +115,5 @@ func (w *waiting) timedOut(timeout time.Duration) error {
 	if w.unseen {
 		hint = "was " + shortCommit(w.commit) + " pushed to what the environment applies, and not replaced before it was seen? " + hint
 	}
-	return &fault{fmt.Errorf("%s: not %s within %s: %s", w.title, w.until, timeout, strings.TrimSuffix(w.said, ": ")), hint, exitUnreachable}
+	return &fault{fmt.Errorf("%s: not %s within %s: %s", w.title, w.until, timeout, strings.TrimSuffix(w.last, ": ")), hint, exitUnreachable}
 }

@@ -15,8 +15,9 @@ type waiting struct {
 	until  string
 	tree   *worktree // nil if there is none
 
-	said   string // last, about its progress
-	unseen bool   // the controller did not try the commit yet
+	last   string          // how it stands
+	told   map[string]bool // of that: a failure comes again with every try
+	unseen bool            // the controller did not try the commit yet
 
 	failing string    // the failure that was seen first
 	since   time.Time // when
@@ -65,14 +66,19 @@ func (w *waiting) judge(ctx context.Context, u *ui, e *environment) {
 	}
 }
 
-// progress tells what changed since it was last told.
+// progress tells what was not told yet.
 func (w *waiting) progress(u *ui, e *environment) {
 	s := e.shape()
 	said := strings.TrimSuffix(fmt.Sprintf("%s %s: %s", s.State, revisions(s), cut(s.Message, 300)), ": ")
-	if said != w.said {
-		u.note("%s: %s", w.title, said)
+	w.last = said
+	if w.told[said] {
+		return
 	}
-	w.said = said
+	if w.told == nil {
+		w.told = map[string]bool{}
+	}
+	w.told[said] = true
+	u.note("%s: %s", w.title, said)
 }
 
 // applied reports whether what is waited for is applied.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"sync"
 
@@ -37,7 +38,7 @@ func (p *pass) open(ctx context.Context, objects []*object) {
 			defer mu.Unlock()
 			if f != nil {
 				p.failed = append(p.failed, v1alpha1.SecretFailure{
-					Object: o.id.namespace + "/" + o.id.name, Reason: f.Reason, Message: f.Message, File: o.File,
+					Object: o.id.namespace + "/" + o.id.name, Key: keyIn(f.Message), Reason: f.Reason, Message: f.Message, File: o.File,
 				})
 				return nil
 			}
@@ -47,6 +48,16 @@ func (p *pass) open(ctx context.Context, objects []*object) {
 	}
 	_ = group.Wait()
 	p.Metrics.opened(len(objects), len(p.failed))
+}
+
+// firstKey is how the opener's messages name the first key that failed.
+var firstKey = regexp.MustCompile(`\bkeys? "([-._a-zA-Z0-9]{1,253})"`)
+
+func keyIn(message string) string {
+	if m := firstKey.FindStringSubmatch(message); m != nil {
+		return m[1]
+	}
+	return ""
 }
 
 // openOne hands the SealedSecret, as it stands, to the opener.

@@ -271,7 +271,7 @@ func (p *pass) tryMoved(ctx context.Context) *failure {
 		}
 		o.held = o.id.String()
 		p.failed = append(p.failed, v1alpha1.SecretFailure{
-			Object: o.id.namespace + "/" + o.id.name, Reason: "BindingBroken", File: o.File,
+			Object: o.id.namespace + "/" + o.id.name, Key: keyIn(f.Message), Reason: "BindingBroken", File: o.File,
 			Message: fmt.Sprintf("%s renames %s/%s to %s/%s, for which it is not sealed: %s; seal it for the final name with fuin seal, or give it a wider scope",
 				strings.Join(o.MovedBy, ", "), o.WasNamespace, o.WasName, o.id.namespace, o.id.name, f.Message),
 		})
