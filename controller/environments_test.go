@@ -280,3 +280,40 @@ subjects: [{kind: ServiceAccount, name: viewer, namespace: %s}]
 		t.Errorf("the viewer deletes it: %v", err)
 	}
 }
+
+// TestWorkloadsRollOnWhatTheyName: a ConfigMap of the set, a Secret that
+// somebody else keeps, each change once; and nothing rolls on a commit that
+// changes none of it, or when the controller starts anew.
+func TestWorkloadsRollOnWhatTheyName(t *testing.T) {
+	s := newSystem(t, kubetest.Shared(t))
+	p := s.run(alone)
+	ns := s.tenant()
+	s.apply(secret(ns, "external", "k", "1"))
+	e := s.environment(gittest.New(t).New(t, "rolls"), ns, "rolls", nil)
+	web := strings.Replace(workload("web", "external"), "envFrom: [", "envFrom: [{configMapRef: {name: settings}}, ", 1)
+	all := files{"web.yaml": web, "settings.yaml": configMapOf("settings", "1"), "other.yaml": configMapOf("other", "1")}
+	e.commit(all)
+	e.applies()
+	sets := func(n int) func() bool { return func() bool { return e.replicaSets("web") == n } }
+	e.eventually("there is one ReplicaSet", sets(1))
+
+	all["settings.yaml"] = configMapOf("settings", "2")
+	e.commit(all)
+	e.applies()
+	e.eventually("a ConfigMap rolls it", sets(2))
+	s.apply(secret(ns, "external", "k", "2"))
+	e.eventually("a Secret of others rolls it", sets(3))
+	s.apply(secret(ns, "external", "k", "3"))
+	e.eventually("and again", sets(4))
+
+	all["other.yaml"] = configMapOf("other", "2")
+	e.commit(all)
+	e.applies()
+	p.stop()
+	s.run(alone)
+	e.commit(files{"web.yaml": web, "settings.yaml": configMapOf("settings", "2")})
+	e.applies()
+	if n := e.replicaSets("web"); n != 4 {
+		t.Errorf("there are %d ReplicaSets, want 4", n)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"unique"
 
 	"fuin.dev/controller/api/bitnami"
+	"fuin.dev/controller/environment"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -58,6 +59,9 @@ func (o pass) rests(ctx context.Context, ss *metav1.PartialObjectMetadata) bool 
 		return false
 	}
 	last := v.(sight)
+	if last.uid == ss.UID && last.worth == o.worth(last) && environment.IsOlder(ss.ResourceVersion, last.version) {
+		return true // the cache lags behind what was seen already, and will tell what comes after it
+	}
 	secret, err := o.cached(ctx, corev1.SchemeGroupVersion.WithKind("Secret"), client.ObjectKeyFromObject(ss))
 	if err != nil {
 		return false

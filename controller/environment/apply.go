@@ -213,6 +213,9 @@ func (p *pass) remember(o *object, made *metav1.PartialObjectMetadata) {
 		uid: made.UID, rv: made.ResourceVersion, fields: fieldsOf(made.ManagedFields),
 	})
 	o.content.SetUID(made.UID)
+	if o.id.kind == configMapKind {
+		p.state.touched(o.id.namespace, "")
+	}
 }
 
 // fieldsOf is what is ours of an object, as the API server writes it.

@@ -37,12 +37,15 @@ func (s *state) compare(seen sighting) bool {
 	if before == nil {
 		return false
 	}
+	if seen.id.kind == configMapKind && (seen.live == nil || seen.live.ResourceVersion != before.rv) {
+		s.touched(seen.id.namespace, "")
+	}
 	switch {
 	case seen.live == nil && seen.uid != before.uid:
 		return false // of one that was replaced
 	case seen.live == nil:
 		return s.note(seen.id, v1alpha1.DriftEntry{Object: seen.id.String(), Change: "Deleted"})
-	case isOlder(seen.live.ResourceVersion, before.rv) || !seen.live.DeletionTimestamp.IsZero():
+	case IsOlder(seen.live.ResourceVersion, before.rv) || !seen.live.DeletionTimestamp.IsZero():
 		return false
 	}
 	now := fieldsOf(seen.live.ManagedFields)
@@ -53,7 +56,9 @@ func (s *state) compare(seen sighting) bool {
 	return s.note(seen.id, entryOf(seen, before.fields, now))
 }
 
-func isOlder(a, b string) bool {
+// IsOlder reports whether a resource version is older than another of the same
+// kind; of what is none it is not.
+func IsOlder(a, b string) bool {
 	order, err := resourceversion.CompareResourceVersion(a, b)
 	return err == nil && order < 0
 }

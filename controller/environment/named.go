@@ -2,6 +2,7 @@ package environment
 
 import (
 	"fuin.dev/controller/api/bitnami"
+	"fuin.dev/render"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -28,10 +29,47 @@ func (s *state) learn(i id, ok bool) bool {
 	return true
 }
 
+// expect has changes of the Secrets noticed that workloads name, from before
+// they are read.
+func (s *state) expect(workloads []*object) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.named == nil {
+		s.named = map[types.NamespacedName]string{}
+	}
+	for _, o := range workloads {
+		for _, use := range render.Uses(o.Content) {
+			name := types.NamespacedName{Namespace: o.id.namespace, Name: use.Name}
+			if _, known := s.named[name]; !known && use.Kind == secretKind.Kind {
+				s.named[name] = ""
+			}
+		}
+	}
+}
+
+// setNamed notes the versions of the Secrets that were read. If one changed
+// since, the pass is not the last word.
 func (s *state) setNamed(named map[types.NamespacedName]string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.named = named
+	for name, version := range named {
+		if told, ok := s.told[name]; ok && told != version && (version == "" || IsOlder(version, told)) {
+			s.late = true
+			s.forgetCodes(name.Namespace, name.Name)
+		}
+	}
+	s.named, s.told = named, map[types.NamespacedName]string{}
+}
+
+// setOpened notes that a SealedSecret was opened, and that its Secret may be
+// another.
+func (s *state) setOpened(i id) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if a := s.applied[i]; a != nil {
+		a.opened = true
+	}
+	s.forgetCodes(i.namespace, i.name)
 }
 
 // SecretChanged is told of every change of a Secret. The Environments of which
@@ -62,6 +100,8 @@ func (s *state) renamed(name types.NamespacedName, version string) bool {
 	if !named || known == version {
 		return false
 	}
+	s.told[name] = version
+	s.forgetCodes(name.Namespace, name.Name)
 	s.ground = ground{}
 	return true
 }

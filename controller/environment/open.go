@@ -2,7 +2,6 @@ package environment
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -11,13 +10,11 @@ import (
 	"fuin.dev/controller/api/bitnami"
 	"fuin.dev/controller/api/v1alpha1"
 	"fuin.dev/controller/apierror"
-	"fuin.dev/controller/roll"
 	"fuin.dev/render"
 	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 )
 
@@ -42,7 +39,7 @@ func (p *pass) open(ctx context.Context, objects []*object) {
 				})
 				return nil
 			}
-			known.opened = true
+			p.state.setOpened(o.id)
 			return nil
 		})
 	}
@@ -111,70 +108,6 @@ func names(o *object, secret string) bool {
 		}
 	}
 	return false
-}
-
-// code puts the code of what each workload names into its pod template, so
-// that it rolls when that changes.
-func (p *pass) code(ctx context.Context, workloads []*object) {
-	if p.env.Spec.Rollout == "Never" {
-		return
-	}
-	coded := make([]coded, len(workloads))
-	var group errgroup.Group
-	group.SetLimit(writers) // each reads what it names
-	for i, o := range workloads {
-		if o.resource.Resource == "" && o.scope != "" {
-			p.locate(o)
-		}
-		if o.held != "" || o.resource.Resource == "" || !roll.Rolls(o.id.groupKind()) {
-			continue
-		}
-		group.Go(func() error {
-			coded[i].secrets, coded[i].err = p.codeOne(ctx, o)
-			return nil
-		})
-	}
-	_ = group.Wait()
-	p.noteCoded(workloads, coded)
-}
-
-// coded are the versions of the Secrets that a workload names, and why its code
-// could not be made.
-type coded struct {
-	secrets map[string]string
-	err     error
-}
-
-// noteCoded holds back the workloads without a code, and remembers what the
-// others rest on.
-func (p *pass) noteCoded(workloads []*object, coded []coded) {
-	named := map[types.NamespacedName]string{}
-	for i, o := range workloads {
-		if err := coded[i].err; err != nil {
-			o.held = "what it names"
-			p.errors = append(p.errors, fmt.Errorf("%s (%s): reading what it names: %s", o.id, whereOf(o.File), apierror.Text(err)))
-		}
-		for name, version := range coded[i].secrets {
-			named[types.NamespacedName{Namespace: o.id.namespace, Name: name}] = version
-		}
-	}
-	p.state.setNamed(named)
-}
-
-// codeOne keeps the code that stands there while something is missing without
-// which the pods do not start.
-func (p *pass) codeOne(ctx context.Context, o *object) (secrets map[string]string, err error) {
-	missing := (*roll.MissingError)(nil)
-	secrets, err = p.Annotate(ctx, p.account.reader, o.content.Object, nil)
-	if errors.As(err, &missing) && o.resource.Resource != "" {
-		if live, getErr := p.resource(o).Get(ctx, o.id.name, metav1.GetOptions{}); getErr == nil {
-			secrets, err = p.Annotate(ctx, p.account.reader, o.content.Object, live.Object)
-		}
-	}
-	if errors.As(err, &missing) {
-		err = nil
-	}
-	return secrets, err
 }
 
 // secretsFailed says which secrets did not open, and what waits for them.

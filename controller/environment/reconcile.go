@@ -89,7 +89,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 func (r *Reconciler) read(ctx context.Context, name types.NamespacedName) (*v1alpha1.Environment, error) {
 	env := &v1alpha1.Environment{}
 	err := r.API.Get(ctx, name, env)
-	if err == nil && isOlder(env.ResourceVersion, r.state(name).lastWritten()) {
+	if err == nil && IsOlder(env.ResourceVersion, r.state(name).lastWritten()) {
 		err = r.Live.Get(ctx, name, env)
 	}
 	return env, err

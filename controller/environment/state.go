@@ -20,6 +20,9 @@ type state struct {
 	drifted map[id]bool // told by a watch
 	ground  ground
 	named   map[types.NamespacedName]string // Secrets that workloads name: their versions when the code was made
+	told    map[types.NamespacedName]string // of these, what was seen since
+	late    bool                            // one of these changed while the pass went on
+	codes   map[id]knownCode                // of workloads
 	notes   []v1alpha1.DriftEntry           // what drifted since the last pass
 }
 
@@ -47,7 +50,10 @@ func (r *Reconciler) state(name types.NamespacedName) *state {
 	defer r.mu.Unlock()
 	s := r.states[name]
 	if s == nil {
-		s = &state{applied: map[id]*applied{}, drifted: map[id]bool{}}
+		s = &state{
+			applied: map[id]*applied{}, drifted: map[id]bool{},
+			told: map[types.NamespacedName]string{}, codes: map[id]knownCode{},
+		}
 		r.states[name] = s
 	}
 	return s
@@ -113,6 +119,7 @@ func (s *state) drop(i id) {
 	defer s.mu.Unlock()
 	delete(s.applied, i)
 	delete(s.drifted, i)
+	delete(s.codes, i)
 }
 
 func (s *state) isDrifted(i id) bool {
@@ -147,9 +154,10 @@ func (s *state) settle(env *v1alpha1.Environment, revision string, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ground = ground{}
-	if ok {
+	if ok && !s.late {
 		s.ground = ground{revision, env.Generation, time.Now()}
 	}
+	s.late = false
 }
 
 func (s *state) rests(env *v1alpha1.Environment, revision string) bool {
