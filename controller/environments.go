@@ -5,7 +5,6 @@ import (
 	"net/http"
 
 	"fuin.dev/controller/api/v1alpha1"
-	"fuin.dev/controller/apierror"
 	"fuin.dev/controller/environment"
 	"fuin.dev/controller/fair"
 	"fuin.dev/controller/server"
@@ -28,8 +27,12 @@ func (o *opener) environments(ctx context.Context, mgr manager.Manager) (server.
 		return nil, nil
 	}
 	err := o.api.List(ctx, &v1alpha1.EnvironmentList{}, client.Limit(1))
-	if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
-		o.log.Info("Environments are not served: apply deploy/base and start again if they should be", "reason", apierror.Text(err))
+	switch {
+	case meta.IsNoMatchError(err) || apierrors.IsNotFound(err):
+		o.log.Info("Environments are not served: the cluster does not know the kind; apply deploy/base and start again if they should be")
+		return nil, nil
+	case apierrors.IsForbidden(err):
+		o.log.Info("Environments are not served: this account may not list them; apply deploy/base and start again if they should be")
 		return nil, nil
 	}
 	store, err := source.New(source.Config{Dir: o.cfg.SourceDir, LocalRoot: o.cfg.SourceRoot})

@@ -45,7 +45,7 @@ var hostiles = map[string]hostile{
 	"remote":   {gittest.Commit{Files: files{"app/kustomization.yaml": "resources: [\"https://127.0.0.1:1/x//y?ref=main\"]\n"}}, "RenderFailed", "app/kustomization.yaml"},
 	"chart":    {gittest.Commit{Files: chart("{{ range until 100000 }}{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}{{ end }}")}, "", "spec.timeout"},
 	"deep":     {gittest.Commit{Files: chart(`{{ define "a" }}{{ include "a" . }}{{ end }}{{ include "a" . }}`)}, "RenderFailed", "app"},
-	"jsonnet":  {gittest.Commit{Files: files{"app/main.jsonnet": "local f(x) = f(x + 1) tailstrict; f(0)"}}, "", "spec.timeout"},
+	"jsonnet":  {gittest.Commit{Files: files{"app/main.jsonnet": "local f(n) = if n == 0 then 0 else f(n - 1) + f(n - 1); f(60)"}}, "", "spec.timeout"},
 	"hungry":   {gittest.Commit{Files: files{"app/main.jsonnet": "local f(x) = f(x + x) tailstrict; f('xxxxxxxx')"}}, "RenderFailed", "MiB while it rendered"},
 	"stack":    {gittest.Commit{Files: files{"app/main.jsonnet": "local f(x) = 1 + f(x + 1); f(0)"}}, "RenderFailed", "app/main.jsonnet"},
 }

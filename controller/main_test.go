@@ -179,7 +179,7 @@ func (p *process) serves() bool {
 	if m != nil {
 		p.http = "http://" + m[1]
 	}
-	return m != nil
+	return m != nil && strings.Contains(p.log.String(), `msg="Serving metrics server"`)
 }
 
 // freeAddress is one that nobody listens on, for what cannot choose itself.
