@@ -27,8 +27,26 @@ func (r *Reconciler) drifted(env types.NamespacedName, seen sighting) {
 	r.mu.Unlock()
 	if s != nil && s.compare(seen) {
 		r.Metrics.drift(env)
-		r.look(env)
+		time.AfterFunc(s.pace(), func() { r.look(env) })
 	}
+}
+
+// driftPause is between two passes for drift: each asks the source, and an
+// object can be changed in a loop.
+const driftPause = time.Second
+
+// pace tells how long to wait before the next pass for drift.
+func (s *state) pace() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	wait := max(s.paced.Sub(now), 0)
+	s.paced = now.Add(wait + driftPause)
+	if wait > driftPause { // one that waits is enough for all
+		s.paced = now.Add(2 * driftPause)
+		wait = driftPause
+	}
+	return wait
 }
 
 // compare looks for drift in a sighting; it tells whether there is any new.

@@ -18,6 +18,7 @@ type state struct {
 	written string // the resource version of the Environment after the last status
 	applied map[id]*applied
 	drifted map[id]bool // told by a watch
+	paced   time.Time   // no pass for drift before then
 	ground  ground
 	named   map[types.NamespacedName]string // Secrets that workloads name: their versions when the code was made
 	told    map[types.NamespacedName]string // of these, what was seen since
