@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -296,7 +297,12 @@ func TestWebhookMakesTheNextFetchImmediate(t *testing.T) {
 		}
 		resp, err := http.DefaultClient.Do(req)
 		s.ok(err)
-		resp.Body.Close()
+		defer resp.Body.Close()
+		said, err := io.ReadAll(resp.Body)
+		s.ok(err)
+		if strings.Contains(string(said), "canary") {
+			t.Errorf("%s answers with the token: %s", path, said)
+		}
 		return resp.StatusCode
 	}
 	path := "/v1/hook/" + ns + "/hook"
