@@ -70,7 +70,7 @@ func newSystem(t testing.TB, c *kubetest.Cluster) *system {
 	t.Helper()
 	s := &system{Cluster: c, t: t, kubeconfig: filepath.Join(t.TempDir(), "kubeconfig")}
 	if _, done := installed.LoadOrStore(c, true); !done {
-		for _, file := range []string{"namespace.yaml", "bitnami.com_sealedsecrets.yaml", "fuin.dev_environments.yaml", "rbac.yaml", "controller.yaml"} {
+		for _, file := range []string{"namespace.yaml", "bitnami.com_sealedsecrets.yaml", "fuin.dev_environments.yaml", "fuin.dev_vaultconnections.yaml", "rbac.yaml", "controller.yaml"} {
 			s.ok(c.Apply(t.Context(), "", filepath.Join("..", "deploy", "base", file)))
 		}
 	}

@@ -1,5 +1,6 @@
 // Package v1alpha1 holds the API of group fuin.dev: the Environment, a
-// directory of a repository that is applied to the cluster.
+// directory of a repository that is applied to the cluster, and the
+// VaultConnection, by which namespaces read a Vault.
 //
 // +kubebuilder:object:generate=true
 // +groupName=fuin.dev
@@ -21,7 +22,7 @@ const Kind = "Environment"
 
 // AddToScheme registers the types.
 func AddToScheme(s *runtime.Scheme) error {
-	s.AddKnownTypes(GroupVersion, &Environment{}, &EnvironmentList{})
+	s.AddKnownTypes(GroupVersion, &Environment{}, &EnvironmentList{}, &VaultConnection{}, &VaultConnectionList{})
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil
 }
