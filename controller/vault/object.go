@@ -1,0 +1,209 @@
+package vault
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"fuin.dev/render/reference"
+)
+
+// object is what Vault has at a path.
+type object struct {
+	mount  mount
+	data   json.RawMessage // nil where there is nothing
+	gone   string          // why there is nothing
+	leased bool
+	ends   time.Time // of what is leased
+}
+
+func (o object) there() bool { return o.data != nil }
+
+// endless is when something leased is read again that tells no end.
+const endless = time.Hour
+
+// body is an answer about a path.
+type body struct {
+	LeaseID       string          `json:"lease_id"`
+	LeaseDuration int64           `json:"lease_duration"`
+	Data          json.RawMessage `json:"data"`
+}
+
+// objectIn reads an answer.
+func (c *connection) objectIn(answer granted, what plan) (object, *Failure) {
+	var said body
+	if json.Unmarshal(answer.body, &said) != nil {
+		return object{}, c.fault(InvalidAnswer, "the answer is not as expected")
+	}
+	o := object{mount: what.mount, data: said.Data, gone: "there is nothing"}
+	switch {
+	case what.mount.kv2():
+		if f := c.unwrap(&o); f != nil {
+			return object{}, f
+		}
+	case answer.status == http.StatusNotFound:
+		o.data = nil
+	case isNull(o.data):
+		return object{}, c.fault(InvalidAnswer, "the answer holds no data")
+	}
+	if !what.kept && o.there() {
+		o.lease(said, answer)
+	}
+	return o, nil
+}
+
+// unwrap takes the data of KV version 2 out of what is around it. A version that
+// was deleted leaves the rest.
+func (c *connection) unwrap(o *object) *Failure {
+	if isNull(o.data) {
+		o.data = nil
+		return nil
+	}
+	var inner struct {
+		Data     json.RawMessage `json:"data"`
+		Metadata struct {
+			Deleted   string `json:"deletion_time"`
+			Destroyed bool   `json:"destroyed"`
+		} `json:"metadata"`
+	}
+	if json.Unmarshal(o.data, &inner) != nil {
+		return c.fault(InvalidAnswer, "the answer is not that of KV version 2")
+	}
+	o.data = inner.Data
+	if !isNull(o.data) {
+		return nil
+	}
+	o.data = nil
+	switch {
+	case inner.Metadata.Destroyed:
+		o.gone = "the version is destroyed"
+	case inner.Metadata.Deleted != "":
+		o.gone = "the version is deleted"
+	}
+	return nil
+}
+
+func isNull(data json.RawMessage) bool {
+	return len(data) == 0 || string(bytes.TrimSpace(data)) == "null"
+}
+
+// lease notes when what was read ends: with its lease, which ends with the session
+// at the latest, or with the certificate.
+func (o *object) lease(said body, answer granted) {
+	if said.LeaseDuration > 0 {
+		o.leased, o.ends = true, answer.asked.Add(time.Duration(min(said.LeaseDuration, 100*365*24*3600))*time.Second)
+	}
+	if said.LeaseID != "" {
+		o.leased, o.ends = true, earlier(o.ends, answer.by.ends)
+	}
+	var certificate struct {
+		Expiration json.Number `json:"expiration"`
+	}
+	if json.Unmarshal(o.data, &certificate) == nil {
+		if at, err := certificate.Expiration.Int64(); err == nil && at > 0 {
+			o.leased, o.ends = true, earlier(o.ends, time.Unix(at, 0))
+		}
+	}
+	if o.leased && o.ends.IsZero() {
+		o.ends = answer.asked.Add(endless)
+	}
+}
+
+// value is what a reference names in an object.
+func (o object) value(ref reference.Reference) (Value, *Failure) {
+	value, why := []byte(nil), o.gone
+	if o.there() {
+		found, err := o.at(ref.Keys())
+		if err != "" {
+			return Value{}, &Failure{Reason: InvalidValue, Message: err, Again: true}
+		}
+		value, why = found, "it has no "+ref.Pointer
+	}
+	switch {
+	case value == nil && ref.Optional:
+		return Value{Absent: true}, nil
+	case value == nil:
+		return Value{}, &Failure{Reason: AbsentValue, Message: why, Again: true, Absent: true}
+	case ref.Decode:
+		decoded, err := base64.StdEncoding.DecodeString(string(value))
+		if err != nil {
+			return Value{}, &Failure{Reason: InvalidValue, Message: "the value is not base64", Again: true}
+		}
+		value = decoded
+	}
+	return Value{Bytes: value, Leased: o.leased}, nil
+}
+
+// at walks to a value and writes it: text as it is, anything else as JSON with its
+// numbers as Vault has them. nil is that nothing is there.
+func (o object) at(keys []string) (value []byte, wrong string) {
+	decoder := json.NewDecoder(bytes.NewReader(o.data))
+	decoder.UseNumber()
+	var node any
+	if decoder.Decode(&node) != nil {
+		return nil, "the value is not JSON"
+	}
+	for _, key := range keys {
+		if node = child(node, key); node == nil {
+			return nil, ""
+		}
+	}
+	if text, ok := node.(string); ok {
+		return []byte(text), ""
+	}
+	return written(node)
+}
+
+// child is what a JSON pointer's segment leads to; nil if nothing.
+func child(node any, key string) any {
+	switch node := node.(type) {
+	case map[string]any:
+		return node[key]
+	case []any:
+		i, err := strconv.Atoi(key)
+		if err == nil && strconv.Itoa(i) == key && i >= 0 && i < len(node) {
+			return node[i]
+		}
+	}
+	return nil
+}
+
+// written is a value as JSON on one line, keys in order.
+func written(node any) ([]byte, string) {
+	var text strings.Builder
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(node); err != nil {
+		return nil, "the value cannot be written as JSON"
+	}
+	return []byte(strings.TrimSuffix(text.String(), "\n")), ""
+}
+
+// private is what one call reads for one Secret, each thing once, whether or not
+// it may be shared with others.
+type private struct {
+	mu sync.Mutex
+	by map[privately]func() (object, error)
+}
+
+type privately struct {
+	via  *connection
+	what string
+}
+
+func (p *private) get(ctx context.Context, key privately, read func(context.Context) (object, error)) (object, error) {
+	p.mu.Lock()
+	once := p.by[key]
+	if once == nil {
+		once = sync.OnceValues(func() (object, error) { return read(ctx) })
+		p.by[key] = once
+	}
+	p.mu.Unlock()
+	return once()
+}

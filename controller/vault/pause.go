@@ -1,0 +1,103 @@
+package vault
+
+import (
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// The pauses after failures that follow each other, before jitter.
+const (
+	firstPause = time.Second
+	lastPause  = 30 * time.Second
+)
+
+// pause keeps callers from what failed: until it ends they are told why, and then
+// one of them tries.
+type pause struct {
+	mu      sync.Mutex
+	failure *Failure // nil: it is well
+	until   time.Time
+	tries   int
+	trying  bool // somebody was let through since
+}
+
+// stands returns why nobody is to try now, nil if somebody may.
+func (p *pause) stands() *Failure {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.failure != nil && time.Now().Before(p.until) {
+		return p.failure
+	}
+	return nil
+}
+
+// enter lets everybody through if all is well, and else one for each pause, who
+// has so long.
+func (p *pause) enter(within time.Duration) *Failure {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.failure == nil:
+		return nil
+	case time.Now().Before(p.until):
+		return p.failure
+	}
+	p.trying, p.until = true, time.Now().Add(within)
+	return nil
+}
+
+// fail notes a failure and reports whether it is news. What fails beside the one
+// who tries, having begun earlier, makes the pause no longer.
+func (p *pause) fail(f *Failure, atLeast time.Duration) (news bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.failure != nil && !p.trying {
+		return false
+	}
+	news = p.failure == nil || p.failure.Reason != f.Reason
+	p.failure, p.trying = f, false
+	p.until = time.Now().Add(max(jittered(min(firstPause<<min(p.tries, 10), lastPause)), atLeast))
+	p.tries++
+	return news
+}
+
+// clear notes that all is well and reports whether that is news.
+func (p *pause) clear() (news bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	news = p.failure != nil
+	p.failure, p.until, p.tries, p.trying = nil, time.Time{}, 0, false
+	return news
+}
+
+// state tells why it is not well, and when to try.
+func (p *pause) state() (*Failure, time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.failure, p.until
+}
+
+// jittered is a duration of between 70 and 100 % of d.
+func jittered(d time.Duration) time.Duration {
+	return d - time.Duration(rand.Int64N(int64(d)*3/10+1))
+}
+
+// seen is when something was last found well.
+type seen struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func (s *seen) now() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.at = time.Now()
+}
+
+// due is how long it is until then if it is to be seen that often.
+func (s *seen) due(every time.Duration) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Until(s.at.Add(every * 7 / 10))
+}
