@@ -63,9 +63,8 @@ type directoryJob struct {
 	answers   *answers
 
 	objects []Object
-	lines   []int // of objects
-	size    int   // of objects, in bytes of JSON
-	values  int   // in objects
+	size    int // of objects, in bytes of JSON
+	values  int // in objects
 	notes   []Note
 	done    *wire.Done
 	wrong   error // found while objects arrived
@@ -106,7 +105,7 @@ func (j *directoryJob) wireRequest() wire.Request {
 
 // converse answers the child until it is done.
 func (j *directoryJob) converse(ctx context.Context, c *child) error {
-	j.objects, j.lines, j.size, j.values, j.notes, j.done, j.wrong = nil, nil, 0, 0, nil, nil, nil
+	j.objects, j.size, j.values, j.notes, j.done, j.wrong = nil, 0, 0, nil, nil, nil
 	j.answers = newAnswers(j.directory)
 	out := bufio.NewWriterSize(c.in, 64<<10)
 	for j.done == nil && j.wrong == nil {
@@ -178,7 +177,7 @@ func (j *directoryJob) set() (*Set, error) {
 	if err := s.override(j.directory); err != nil {
 		return nil, err
 	}
-	if err := s.unique(j.lines); err != nil {
+	if err := s.unique(); err != nil {
 		return nil, err
 	}
 	s.sort()

@@ -59,53 +59,53 @@ func (s *Set) setNamespace(target string) {
 		metadata["namespace"] = target
 	}
 	for _, o := range s.Objects {
-		for _, reference := range references(o) {
-			reference.follow(moved, target)
+		for _, m := range mentions(o) {
+			m.follow(moved, target)
 		}
 	}
 }
 
-// reference names an object with its namespace.
-type reference struct {
+// mention names an object with its namespace.
+type mention struct {
 	kind   string // of the core group
 	fields map[string]any
 }
 
-// references returns what an object names beyond its own namespace.
-func references(o Object) []reference {
-	var found []reference
+// mentions returns what an object names beyond its own namespace.
+func mentions(o Object) []mention {
+	var found []mention
 	services := func(list []any, path ...string) {
 		for _, item := range list {
 			fields, _ := item.(map[string]any)
-			found = append(found, reference{"Service", mapping(fields, path...)})
+			found = append(found, mention{"Service", mapping(fields, path...)})
 		}
 	}
 	switch o.Kind() {
 	case "RoleBinding", "ClusterRoleBinding":
 		for _, subject := range sequence(o.Content, "subjects") {
 			if fields, _ := subject.(map[string]any); field(fields, "kind") == "ServiceAccount" {
-				found = append(found, reference{"ServiceAccount", fields})
+				found = append(found, mention{"ServiceAccount", fields})
 			}
 		}
 	case "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration":
 		services(sequence(o.Content, "webhooks"), "clientConfig", "service")
 	case "APIService":
-		found = append(found, reference{"Service", mapping(o.Content, "spec", "service")})
+		found = append(found, mention{"Service", mapping(o.Content, "spec", "service")})
 	case "CustomResourceDefinition":
-		found = append(found, reference{"Service", mapping(o.Content, "spec", "conversion", "webhook", "clientConfig", "service")})
+		found = append(found, mention{"Service", mapping(o.Content, "spec", "conversion", "webhook", "clientConfig", "service")})
 	}
 	return found
 }
 
-// follow gives a reference the namespace to which what it names was moved. A
+// follow gives what is named the namespace to which it was moved. A
 // ServiceAccount called default is that of the namespace.
-func (r reference) follow(moved map[identity]bool, target string) {
-	if r.fields == nil {
+func (m mention) follow(moved map[identity]bool, target string) {
+	if m.fields == nil {
 		return
 	}
-	named := identity{kind: r.kind, namespace: field(r.fields, "namespace"), name: field(r.fields, "name")}
-	if moved[named] || r.kind == "ServiceAccount" && (named.name == "default" || named.namespace == "") {
-		r.fields["namespace"] = target
+	named := identity{kind: m.kind, namespace: field(m.fields, "namespace"), name: field(m.fields, "name")}
+	if moved[named] || m.kind == "ServiceAccount" && (named.name == "default" || named.namespace == "") {
+		m.fields["namespace"] = target
 	}
 }
 

@@ -107,7 +107,7 @@ func measure(content []byte) (values, deep int) {
 // keep checks an object and keeps it, or the items of a List. Lists in Lists
 // are as deep as their nesting.
 func (j *directoryJob) keep(fields map[string]any, file string, o wire.Object) error {
-	object := Object{Content: fields, File: j.answers.name(o.File)}
+	object := Object{Content: fields, File: j.answers.name(o.File), Line: o.Line}
 	if items, ok := fields["items"].([]any); ok && strings.HasSuffix(object.Kind(), "List") {
 		return j.keepItems(object, items, file, o)
 	}
@@ -128,7 +128,7 @@ func (j *directoryJob) keep(fields map[string]any, file string, o wire.Object) e
 	if was := o.Origin; was != nil {
 		object.WasNamespace, object.WasName, object.MovedBy = was.Namespace, was.Name, was.MovedBy
 	}
-	j.objects, j.lines = append(j.objects, object), append(j.lines, o.Line)
+	j.objects = append(j.objects, object)
 	return nil
 }
 

@@ -100,8 +100,8 @@ func (o Object) identity() identity {
 	return identity{o.Group(), o.Kind(), o.Namespace(), o.Name()}
 }
 
-// unique fails if an object is there twice; lines are those of the objects.
-func (s *Set) unique(lines []int) error {
+// unique fails if an object is there twice.
+func (s *Set) unique() error {
 	first := make(map[identity]int, len(s.Objects))
 	for i, o := range s.Objects {
 		earlier, twice := first[o.identity()]
@@ -114,8 +114,8 @@ func (s *Set) unique(lines []int) error {
 			name = ns + "/" + name
 		}
 		return &DirectoryError{
-			File: o.File, Line: lines[i], Reason: Duplicate,
-			Message: clip(o.Kind()) + " " + clip(name) + " is there twice, first in " + position(s.Objects[earlier].File, lines[earlier]),
+			File: o.File, Line: o.Line, Reason: Duplicate,
+			Message: clip(o.Kind()) + " " + clip(name) + " is there twice, first in " + position(s.Objects[earlier].File, s.Objects[earlier].Line),
 			hint:    "delete one of them, or give it another name",
 		}
 	}

@@ -76,6 +76,7 @@ type Object struct {
 	Content map[string]any
 	// File is where it comes from, in the checkout; "" if it was generated.
 	File string
+	Line int // of File, where it begins there, from 1; 0 is unknown
 	// WasNamespace and WasName are as File has them, before transformers.
 	WasNamespace, WasName string
 	// MovedBy lists the kustomizations that changed its namespace or name.

@@ -41,6 +41,9 @@ namespace get the Environment's. Flags count more. The repository is that of
 .git, or else the nearest directory upwards with .fuin.yaml; nothing outside it
 is read, and nothing is fetched.
 
+References to Vault are checked, all of them, and stay as they are: nothing is
+printed if one does not parse, or stands where none is resolved.
+
 --out writes a file for each object, KIND-NAMESPACE-NAME.yaml in lower case, for
 repositories that commit what is rendered. Characters that not all file systems
 take become _; such names, and those of two objects, get a hash of the object's
@@ -96,6 +99,9 @@ func (f *renderFlags) run(ctx context.Context, u *ui, argument string) error {
 	}
 	for _, n := range set.Notes {
 		u.warn(position(n), "%s", n.Message)
+	}
+	if _, err := referencesOf(set); err != nil {
+		return err
 	}
 	if f.out != "" {
 		return writeRendered(u, f.out, s, set)

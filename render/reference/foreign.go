@@ -14,17 +14,35 @@ type Foreign struct {
 	Reference Reference
 	// Encode tells that the value is put there in base64.
 	Encode bool
+	// Writes tells that reading it would write to Vault.
+	Writes bool
 	// Err tells why it cannot be written as one of ours; nil if it can.
 	Err *Error
 }
 
-// Placeholders are what the annotations of a Secret say about <KEY> to
+// Placeholders are what the annotations of an object say about <KEY> to
 // argocd-vault-plugin. The zero value says nothing.
 type Placeholders struct {
+	Ignore   bool   // avp.kubernetes.io/ignore: nothing in < > is a reference
 	Path     string // avp.kubernetes.io/path
 	Version  string // avp.kubernetes.io/secret-version
 	Engine   string // KV1 or KV2, by avp.kubernetes.io/kv-version
 	Optional bool   // avp.kubernetes.io/remove-missing
+}
+
+// PlaceholdersOf reads the annotations of an object.
+func PlaceholdersOf(annotation func(name string) string) Placeholders {
+	isTrue := func(name string) bool {
+		yes, _ := strconv.ParseBool(annotation(name))
+		return yes
+	}
+	return Placeholders{
+		Ignore:   isTrue("avp.kubernetes.io/ignore"),
+		Path:     annotation("avp.kubernetes.io/path"),
+		Version:  annotation("avp.kubernetes.io/secret-version"),
+		Engine:   map[string]string{"1": KV1, "2": KV2}[annotation("avp.kubernetes.io/kv-version")],
+		Optional: isTrue("avp.kubernetes.io/remove-missing"),
+	}
 }
 
 // ContainsForeign reports whether a text may hold what FindForeign finds. It is
@@ -38,22 +56,28 @@ func ContainsForeign(text string) bool {
 // of bank-vaults (vault:PATH#KEY#VERSION and >>vault:… as the whole text,
 // ${vault:PATH#KEY} in it) would resolve, in their order.
 func FindForeign(text string, p Placeholders) []Foreign {
-	var all []Foreign
-	inline := findInline(text)
-	for _, m := range placeholder(p).FindAllStringSubmatchIndex(text, -1) {
+	if all := findPlaceholders(text, p); len(all) > 0 {
+		return all // one tool at a time
+	}
+	if all := findInline(text); len(all) > 0 {
+		return all
+	}
+	if whole, ok := wholeVault(text); ok {
+		return []Foreign{whole}
+	}
+	return nil
+}
+
+func findPlaceholders(text string, p Placeholders) (all []Foreign) {
+	if p.Ignore {
+		return nil
+	}
+	for _, m := range placeholder(p).FindAllStringIndex(text, -1) {
 		f := Foreign{Offset: m[0], End: m[1]}
 		f.readPlaceholder(text[m[0]+1:m[1]-1], p)
 		all = append(all, f)
 	}
-	if len(all) > 0 {
-		return all // one tool at a time
-	}
-	if len(inline) == 0 {
-		if whole, ok := wholeVault(text); ok {
-			return []Foreign{whole}
-		}
-	}
-	return inline
+	return all
 }
 
 // Rewrite is the text with ours in place of the foreign references, and their
@@ -94,10 +118,7 @@ func placeholder(p Placeholders) *regexp.Regexp {
 	return pathPlaceholder
 }
 
-const (
-	byHand     = "write it by hand: there is no such form, as in docs/vault.md"
-	hintEncode = "leave it out: values of data are encoded here, and those of stringData by Kubernetes"
-)
+const byHand = "write it by hand; docs/vault.md tells what there is"
 
 // readPlaceholder reads what stands between < and >.
 func (f *Foreign) readPlaceholder(body string, p Placeholders) {
@@ -134,7 +155,7 @@ func (f *Foreign) modify(modifier string) {
 // wholeVault reads a text that is one reference of bank-vaults.
 func wholeVault(text string) (Foreign, bool) {
 	if strings.HasPrefix(text, ">>vault:") {
-		return Foreign{End: len(text), Err: errWrites(0)}, true
+		return Foreign{End: len(text), Writes: true, Err: errWrites(0)}, true
 	}
 	rest, ok := strings.CutPrefix(text, "vault:")
 	if !ok {
@@ -171,7 +192,7 @@ func findInline(text string) (all []Foreign) {
 		f := Foreign{Offset: start, End: at + end + 1}
 		switch {
 		case strings.HasPrefix(body, ">"):
-			f.Err = errWrites(start)
+			f.Writes, f.Err = true, errWrites(start)
 		case transit.MatchString(body):
 			f.Err = errTransit(start)
 		default:

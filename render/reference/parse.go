@@ -97,7 +97,7 @@ func (p *parser) reference(start, limit int) (end int, err *Error) {
 	if p.count++; p.count > MaxReferences {
 		return 0, refuse(start, "divide it into several keys", "more than %d references in one value", MaxReferences)
 	}
-	end, closed := start+len(prefix), false
+	end, closed := start+len(Prefix), false
 	for end < limit && !closed {
 		r, size := utf8.DecodeRuneInString(p.text[end:limit])
 		switch {
@@ -115,10 +115,10 @@ func (p *parser) reference(start, limit int) (end int, err *Error) {
 	case !closed && end < len(p.text):
 		return 0, refuse(start, hintOf('{'), "the reference has no + at its end before a template's {{ }}")
 	case !closed && !whole:
-		return 0, refuse(start, "end it with a +, as in "+prefix+"MOUNT/PATH#/KEY+", "the reference does not end, and is not the whole value")
+		return 0, refuse(start, "end it with a +, as in "+Prefix+"MOUNT/PATH#/KEY+", "the reference does not end, and is not the whole value")
 	}
-	body := p.text[start+len(prefix) : end]
-	r, err := read(strings.TrimSuffix(body, "+"), start+len(prefix))
+	body := p.text[start+len(Prefix) : end]
+	r, err := read(strings.TrimSuffix(body, "+"), start+len(Prefix))
 	if err != nil {
 		return 0, err
 	}

@@ -63,7 +63,7 @@ func hintOf(r rune) string {
 	if r == '{' || r == '}' {
 		return "end it with a + before a template's {{ }}; a path cannot be computed"
 	}
-	return "end it with a +, as in " + prefix + "MOUNT/PATH#/KEY+; in a path or a key write such a character as %XX"
+	return "end it with a +, as in " + Prefix + "MOUNT/PATH#/KEY+; in a path or a key write such a character as %XX"
 }
 
 // decode resolves %XX.
@@ -106,7 +106,7 @@ func readPath(path string, offset int) (string, *Error) {
 		at += len(s) + 1
 	}
 	if len(segments) < 2 {
-		return "", refuse(offset, "write "+prefix+"MOUNT/PATH#/KEY", "the path has a mount only")
+		return "", refuse(offset, "write "+Prefix+"MOUNT/PATH#/KEY", "the path has a mount only")
 	}
 	return strings.Join(segments, "/"), nil
 }
@@ -219,7 +219,7 @@ func (r *Reference) check(offset int) *Error {
 	case r.Decode && r.Pointer == "":
 		return refuse(offset, "name the key, as in #/KEY", "decode=base64 without a key: the whole object is JSON")
 	case r.Parameters != nil && !r.Issues():
-		return refuse(offset, "a certificate is "+prefix+"MOUNT/issue/ROLE?common_name=NAME", "common_name, alt_names or ttl with a path that issues no certificate")
+		return refuse(offset, "a certificate is "+Prefix+"MOUNT/issue/ROLE?common_name=NAME", "common_name, alt_names or ttl with a path that issues no certificate")
 	case r.Parameters != nil && (r.Version > 0 || r.Engine != ""):
 		return refuse(offset, "leave out one of them", "version or engine with the parameters of a certificate")
 	}

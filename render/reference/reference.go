@@ -20,8 +20,8 @@ const (
 	MaxLength = 2048
 	// MaxReferences bounds the references in one text.
 	MaxReferences = 256
-
-	prefix = "ref+vault://"
+	// Prefix is what a reference begins with.
+	Prefix = "ref+vault://"
 )
 
 // The engines that a reference may name.
@@ -107,7 +107,7 @@ func (r Reference) String() string {
 	for _, name := range slices.Sorted(maps.Keys(r.Parameters)) {
 		add(name, r.Parameters[name])
 	}
-	text := prefix + encode(r.Path)
+	text := Prefix + encode(r.Path)
 	if len(options) > 0 {
 		text += "?" + strings.Join(options, "&")
 	}

@@ -1,0 +1,157 @@
+package render
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"fuin.dev/render/reference"
+)
+
+// elsewhere looks for references where none is resolved: there the text would
+// reach the cluster as it is, and an application as its password.
+func (r *referring) elsewhere() {
+	if suspicious(r.object.Content) {
+		r.search(r.object.Content, nil)
+	}
+}
+
+// suspicious tells whether it is worth to search, which costs more.
+func suspicious(v any) bool {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, item := range v {
+			if strings.Contains(name, reference.Prefix) || suspicious(item) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(v, suspicious)
+	case string:
+		return strings.Contains(v, reference.Prefix) || reference.ContainsForeign(v)
+	}
+	return false
+}
+
+// search goes through v, to which at is the way.
+func (r *referring) search(v any, at []string) {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			way := append(slices.Clip(at), name)
+			if strings.Contains(name, reference.Prefix) {
+				r.misplaced(way[:len(at)], "the name of a field")
+			}
+			if !r.isPlace(way) {
+				r.search(v[name], way)
+			}
+		}
+	case []any:
+		for i, item := range v {
+			r.search(item, append(slices.Clip(at), "["+strconv.Itoa(i)+"]"))
+		}
+	case string:
+		r.stray(v, at)
+	}
+}
+
+// isPlace reports whether values at this way were read already, or are none of
+// this object's: what an Environment gives its own renderer is read in what
+// that makes.
+func (r *referring) isPlace(way []string) bool {
+	places := [][]string{}
+	switch r.object.Group() + "/" + r.object.Kind() {
+	case "/Secret":
+		places = [][]string{{"stringData", "*"}, {"data", "*"}}
+	case sealedSecretID:
+		places = [][]string{{"spec", "template", "data", "*"}, {"spec", "encryptedData"}}
+	case "fuin.dev/Environment":
+		places = [][]string{{"spec", "helm", "values"}, {"spec", "jsonnet", "externalVariables"}}
+	}
+	return slices.ContainsFunc(places, func(place []string) bool {
+		return slices.EqualFunc(place, way, func(want, name string) bool { return want == "*" || want == name })
+	})
+}
+
+// stray reports a text that holds a reference. Of other tools' forms it
+// reports those that nothing in a cluster resolves: vault:PATH#KEY in a pod may
+// be for the webhook of bank-vaults.
+func (r *referring) stray(text string, at []string) {
+	if strings.Contains(text, reference.Prefix) {
+		r.misplaced(at, "it")
+		return
+	}
+	for _, f := range reference.FindForeign(text, reference.Placeholders{Ignore: placeholdersOf(r.object).Ignore}) {
+		if f.Writes || strings.HasPrefix(text[f.Offset:], "<") {
+			r.foreign(fieldPath(at), text, []reference.Foreign{f})
+		}
+	}
+}
+
+func (r *referring) misplaced(at []string, what string) {
+	r.fault(fieldPath(at), "", -1, hintFor(r.object, at), "a reference to Vault stands in %s, where it is not resolved", place(r.object, at, what))
+}
+
+// place names what a reference stands in.
+func place(o Object, at []string, what string) string {
+	switch {
+	case what != "it":
+		return what
+	case slices.Contains(at, "annotations"):
+		return "an annotation"
+	case slices.Contains(at, "labels"):
+		return "a label"
+	case o.Kind() == "ConfigMap":
+		return "a ConfigMap"
+	case slices.Contains(at, "args"), slices.Contains(at, "command"):
+		return "an argument"
+	case slices.Contains(at, "env"):
+		return "an environment variable"
+	}
+	return "this field"
+}
+
+func hintFor(o Object, at []string) string {
+	const secret = "put it into a Secret's stringData or a SealedSecret's spec.template.data"
+	switch {
+	case slices.Contains(at, "env"):
+		return secret + ", and name that with valueFrom.secretKeyRef"
+	case slices.Contains(at, "args"), slices.Contains(at, "command"):
+		return secret + ", take it into the environment with valueFrom.secretKeyRef, and write $(NAME) here"
+	case o.Kind() == "ConfigMap":
+		return secret + ", and mount that in place of the ConfigMap"
+	}
+	return secret
+}
+
+// fieldPath writes a way as people read it. Names that are more than a word are in
+// brackets.
+func fieldPath(at []string) string {
+	var out strings.Builder
+	for _, name := range at {
+		switch {
+		case isIndex.MatchString(name):
+			out.WriteString(name)
+		case !isWord(name):
+			out.WriteString("[" + strconv.Quote(clip(name)) + "]")
+		case out.Len() == 0:
+			out.WriteString(name)
+		default:
+			out.WriteString("." + name)
+		}
+	}
+	return out.String()
+}
+
+var isIndex = regexp.MustCompile(`\A\[[0-9]{1,9}\]\z`)
+
+// within is the path of a key.
+func within(field, key string) string { return fieldPath(append(strings.Split(field, "."), key)) }
+
+func isWord(name string) bool {
+	return name != "" && len(name) <= 80 && !strings.ContainsFunc(name, func(r rune) bool {
+		return r != '_' && r != '-' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	})
+}
