@@ -126,7 +126,7 @@ func readFile(files fs.FS, name string, limit int64) ([]byte, error) {
 // An Error says what is wrong in a file, and where. It quotes names of the
 // file, never a key.
 type Error struct {
-	File   string // in the repository
+	File   string // in the repository; "" if it is the one at hand
 	Line   int    // from 1; 0 if it concerns no line
 	Reason string
 	hint   string
@@ -134,6 +134,9 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
+	if e.File == "" {
+		return e.Reason
+	}
 	if e.Line > 0 {
 		return fmt.Sprintf("%s: line %d: %s", e.File, e.Line, e.Reason)
 	}

@@ -29,6 +29,12 @@ func (c *Config) RuleFor(file string) (Rule, bool) {
 	return Rule{}, false
 }
 
+// Renders reports whether check.render names a directory.
+func (c *Config) Renders(dir string) bool {
+	parts := split(dir)
+	return slices.ContainsFunc(c.Check.Render, func(pattern string) bool { return matches(split(pattern), parts) })
+}
+
 // maxPath is the longest path that an operating system takes, in bytes.
 const maxPath = 4096
 
@@ -86,7 +92,8 @@ func valid(pattern string) bool {
 }
 
 // Recipients reads the public keys of a cluster from its files, in their
-// order, without the recovery keys. A value can be sealed to all of them, and
+// order, without the recovery keys: of a file that holds age recipients beside
+// a certificate, the age recipients. A value can be sealed to all of them, and
 // to the recovery keys beside age ones, or it is an error. Certificates that
 // expired before now are errors; the zero time lets them pass. Errors are of
 // type *[Error].
@@ -97,7 +104,7 @@ func (c *Config) Recipients(cluster string, files fs.FS, now time.Time) ([]*keys
 	}
 	var out []*keys.Recipient
 	for _, file := range known.Recipients {
-		rs, err := known.read(file, files, now)
+		rs, err := known.read(file, files, func(data []byte) ([]*keys.Recipient, error) { return keys.ParseSealing(data, now) })
 		if err != nil {
 			return nil, err
 		}
@@ -113,8 +120,8 @@ func (c *Config) Recipients(cluster string, files fs.FS, now time.Time) ([]*keys
 	return out, nil
 }
 
-// read reads one file of recipients; it returns one at least.
-func (c Cluster) read(file string, files fs.FS, now time.Time) ([]*keys.Recipient, error) {
+// read reads one file of public keys; it returns one at least.
+func (c Cluster) read(file string, files fs.FS, parse func([]byte) ([]*keys.Recipient, error)) ([]*keys.Recipient, error) {
 	data, err := readFile(files, file, maxRecipients)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &Error{
@@ -124,7 +131,7 @@ func (c Cluster) read(file string, files fs.FS, now time.Time) ([]*keys.Recipien
 	}
 	if err == nil {
 		var rs []*keys.Recipient
-		if rs, err = keys.ParseRecipients(data, now); err == nil {
+		if rs, err = parse(data); err == nil {
 			return rs, nil
 		}
 	}
@@ -153,7 +160,7 @@ func (c *Config) ForeignTo(dir string, files fs.FS, known func(fingerprint strin
 	for _, name := range rule.Clusters {
 		cluster, _ := c.Cluster(name)
 		for _, file := range cluster.Recipients {
-			rs, err := cluster.read(file, files, time.Time{})
+			rs, err := cluster.read(file, files, keys.ParsePublic)
 			if err != nil {
 				errs = append(errs, err)
 				continue

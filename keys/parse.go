@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"regexp"
 	"strings"
 	"time"
 
@@ -39,6 +40,37 @@ func ParseRecipients(data []byte, now time.Time) ([]*Recipient, error) {
 		return nil, found("a public key is a PEM certificate or lines of age1…", "no public key")
 	}
 	return out, Compatible(out)
+}
+
+var certificateBlock = regexp.MustCompile(`(?s)-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----`)
+
+// ParsePublic reads all public keys of a file, as a cluster publishes them: a
+// certificate and age recipients may stand beside each other. Nothing is sealed
+// with all of them: expired certificates pass, and so do mixtures.
+func ParsePublic(data []byte) ([]*Recipient, error) {
+	parts := [][]byte{data}
+	if rest := certificateBlock.ReplaceAll(data, nil); len(rest) != len(data) && bytes.Contains(rest, []byte("age1")) {
+		parts = append(parts, rest)
+	}
+	var out []*Recipient
+	for _, part := range parts {
+		rs, err := ParseRecipients(part, time.Time{})
+		if len(rs) == 0 {
+			return nil, err
+		}
+		out = append(out, rs...)
+	}
+	return out, nil
+}
+
+// ParseSealing reads what a file of public keys is sealed with: its age
+// recipients where it has any, also beside a certificate; else see
+// [ParseRecipients].
+func ParseSealing(data []byte, now time.Time) ([]*Recipient, error) {
+	if rest := certificateBlock.ReplaceAll(data, nil); bytes.Contains(rest, []byte("age1")) {
+		data = rest
+	}
+	return ParseRecipients(data, now)
 }
 
 func parseCertificate(data []byte, now time.Time) ([]*Recipient, error) {

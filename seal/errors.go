@@ -51,6 +51,17 @@ func about(line int, object string, err error) error {
 	return err
 }
 
+// refusal puts the line and the object before an error of others, whose hint
+// stays.
+func refusal(line int, object string, err error) error {
+	var h interface{ Hint() string }
+	hint := ""
+	if errors.As(err, &h) {
+		hint = h.Hint()
+	}
+	return &Error{Line: line, Reason: object + err.Error(), hint: hint, err: err}
+}
+
 // An ObjectError tells which keys of a SealedSecret did not open, and why.
 type ObjectError struct {
 	Namespace, Name string

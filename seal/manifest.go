@@ -21,6 +21,9 @@ type Options struct {
 	Scope      Scope  // empty: as the Secret's annotations say
 	Format     Format
 	AllowEmpty bool // seal Secrets without any value
+
+	DefaultNamespace string // that Secrets get which name none, and are not asked to
+	Final            Final  // where the Secrets will stand
 }
 
 // Result is a file of manifests with its objects sealed or opened.

@@ -27,6 +27,10 @@ type Opener struct {
 	// Render runs the templates of a SealedSecret; nil refuses objects that
 	// have some.
 	Render Renderer
+
+	// Final tells [Opener.Manifest] and [Opener.Reseal] where the objects of a
+	// file stand, to which their values are bound; nil is where the file says.
+	Final Final
 }
 
 func (o Opener) try(id *keys.Identity) error {

@@ -66,6 +66,21 @@ type Place struct {
 	Key       string
 }
 
+// A Final tells where an object of a file will stand once the file is rendered:
+// a kustomization gives namespaces and renames. What the scope does not bind may
+// be left as the file says. Nil is for files that are applied as they are.
+type Final func(scope Scope, namespace, name string) (finalNamespace, finalName string, err error)
+
+// of moves a place to where it will be. The key stays.
+func (f Final) of(at Place) (Place, error) {
+	if f == nil {
+		return at, nil
+	}
+	var err error
+	at.Namespace, at.Name, err = f(at.Scope, at.Namespace, at.Name)
+	return at, err
+}
+
 // String names the place for errors: NAMESPACE/NAME key KEY.
 func (p Place) String() string {
 	return fmt.Sprintf("%s/%s key %q", p.Namespace, p.Name, p.Key)

@@ -72,6 +72,10 @@ func (o Opener) reseal(ctx context.Context, n *yaml.Node, to *Resealer, w *walk,
 	if err != nil {
 		return nil, err
 	}
+	name := ob.Namespace + "/" + ob.Name
+	if ob, err = o.standing(ob, n.Line); err != nil {
+		return nil, err
+	}
 	entries, err := entriesOf(n, ob)
 	if err != nil {
 		return nil, err
@@ -79,7 +83,6 @@ func (o Opener) reseal(ctx context.Context, n *yaml.Node, to *Resealer, w *walk,
 	if err := o.resealAll(ctx, ob, entries, to, stop); err != nil {
 		return nil, err
 	}
-	name := ob.Namespace + "/" + ob.Name
 	w.result.Objects = append(w.result.Objects, name)
 	if !slices.ContainsFunc(entries, func(e *sealedEntry) bool { return e.resealed != nil }) {
 		w.result.Current = append(w.result.Current, name)

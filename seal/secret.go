@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"slices"
@@ -31,6 +32,7 @@ type source struct {
 	namespace, name string
 	annotations     map[string]string
 	scope           Scope
+	final           Place // where it will stand
 	items           []item
 }
 
@@ -70,7 +72,8 @@ func readSecret(n *yaml.Node, o Options) (*source, error) {
 	if src.namespace, err = agree("namespace", text(get(meta, "namespace")), o.Namespace, n.Line); err != nil {
 		return nil, err
 	}
-	if err := src.checkPlace(); err != nil {
+	src.namespace = cmp.Or(src.namespace, o.DefaultNamespace)
+	if err := src.checkPlace(o.Final); err != nil {
 		return nil, err
 	}
 	return src, src.readItems(o.AllowEmpty)
@@ -88,7 +91,7 @@ func agree(part, says, asked string, line int) (string, error) {
 	return asked, nil
 }
 
-func (src *source) checkPlace() error {
+func (src *source) checkPlace(final Final) error {
 	line := src.node.Line
 	for _, part := range []string{src.name, src.namespace} {
 		if isTemplate(part) {
@@ -98,7 +101,11 @@ func (src *source) checkPlace() error {
 	if !isName(src.name) {
 		return about(line, "", missing("name", src.name, "add metadata.name, or give --name NAME"))
 	}
-	return about(line, fmt.Sprintf("Secret %q: ", src.name), Place{src.scope, src.namespace, src.name, "k"}.check())
+	var err error
+	if src.final, err = final.of(Place{src.scope, src.namespace, src.name, "k"}); err != nil {
+		return refusal(line, fmt.Sprintf("Secret %q: ", src.name), err)
+	}
+	return about(line, fmt.Sprintf("Secret %q: ", src.name), src.final.check())
 }
 
 func (src *source) readItems(allowEmpty bool) error {
@@ -179,7 +186,8 @@ func (src *source) refuse(n *yaml.Node, key, hint, format string, args ...any) e
 func (s *Sealer) encrypted(src *source, w *walk) (*yaml.Node, error) {
 	out := mapping()
 	for _, it := range src.items {
-		at := Place{src.scope, src.namespace, src.name, it.key}
+		at := src.final
+		at.Key = it.key
 		sealed, err := s.Seal(at, it.value)
 		if err != nil {
 			return nil, src.refuse(it.textNode, it.key, "", "%v", err)

@@ -13,6 +13,7 @@ type Target struct {
 	Key       string
 	Namespace string // of a SealedSecret that names none; chooses among several
 	Name      string // chooses among several
+	Final     Final  // where it will stand
 }
 
 // Find reads the SealedSecret that is meant: fuin set asks for a value only
@@ -134,8 +135,10 @@ func (f *found) seal(s *Sealer, t Target, value []byte) (string, error) {
 	if at.Namespace == "" {
 		at.Namespace = t.Namespace
 	}
-	var err error
+	at, err := t.Final.of(at)
 	switch {
+	case err != nil:
+		return "", refusal(f.line, "SealedSecret "+f.label+": ", err)
 	case isTemplate(at.Name) || isTemplate(at.Namespace):
 		return "", f.refuse(f.line, "set the value in what is rendered", "its name is a Helm or Go template")
 	case !isName(at.Name):

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"maps"
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -34,7 +35,11 @@ func (o Opener) sealedSecret(ctx context.Context, n *yaml.Node, w *walk) (*yaml.
 	if err != nil {
 		return nil, err
 	}
-	opened, err := o.Object(ctx, ob)
+	standing, err := o.standing(ob, n.Line)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := o.Object(ctx, standing)
 	if err != nil {
 		return nil, err
 	}
@@ -51,6 +56,16 @@ func (o Opener) sealedSecret(ctx context.Context, n *yaml.Node, w *walk) (*yaml.
 	move(out, template, "immutable")
 	set(out, "data", dataNode(opened.Data))
 	return out, nil
+}
+
+// standing is the object where it will stand.
+func (o Opener) standing(ob Object, line int) (Object, error) {
+	at, err := o.Final.of(ob.place(""))
+	if err != nil {
+		return ob, refusal(line, "SealedSecret "+strings.TrimPrefix(ob.Namespace+"/"+ob.Name, "/")+": ", err)
+	}
+	ob.Namespace, ob.Name = at.Namespace, at.Name
+	return ob, nil
 }
 
 // openedMetadata is the template's; only the SealedSecret decides the place.

@@ -123,21 +123,12 @@ func holdsPrivate(data []byte) bool {
 // parsePublic lists expired certificates, too, and keys that could not seal
 // together: nothing is sealed here.
 func parsePublic(data []byte) ([]listedKey, error) {
-	parts := [][]byte{data}
-	if rest := withoutCertificates(data); len(rest) != len(data) {
-		parts = append(parts, rest)
+	rs, err := keys.ParsePublic(data)
+	out := make([]listedKey, 0, len(rs))
+	for _, r := range rs {
+		out = append(out, list(r))
 	}
-	var out []listedKey
-	for _, part := range parts {
-		rs, err := keys.ParseRecipients(part, time.Time{})
-		if len(rs) == 0 {
-			return nil, err
-		}
-		for _, r := range rs {
-			out = append(out, list(r))
-		}
-	}
-	return out, nil
+	return out, err
 }
 
 func clusterKeys(ctx context.Context, u *ui, flags *clusterFlags, contextName string) ([]listedKey, error) {

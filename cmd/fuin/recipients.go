@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -64,26 +62,15 @@ func (f *recipientFlags) one(ctx context.Context, u *ui, flag, spec, entry strin
 	if err != nil {
 		return nil, &named{flag, err}
 	}
-	if entry == entryRecipients {
-		data = withoutCertificates(data)
+	parse := keys.ParseRecipients
+	if entry == entryRecipients { // -r asks for those of a file that has a certificate, too
+		parse = keys.ParseSealing
 	}
-	rs, err := keys.ParseRecipients(data, u.now())
+	rs, err := parse(data, u.now())
 	if err != nil {
 		return nil, &named{flag, &named{name, err}}
 	}
 	return rs, nil
-}
-
-// withoutCertificates leaves the age recipients of a file that holds both, as
-// fuin keys list -o public cluster writes it: -r asks for those, and --cert for
-// the certificate.
-func withoutCertificates(data []byte) []byte {
-	certificate := regexp.MustCompile(`(?s)-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----`)
-	rest := certificate.ReplaceAll(data, nil)
-	if !bytes.Contains(rest, []byte("age1")) {
-		return data
-	}
-	return rest
 }
 
 // fetch returns the text of public keys and how to name their source.

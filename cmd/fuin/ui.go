@@ -27,6 +27,8 @@ type ui struct {
 	hidden     func(ctx context.Context) ([]byte, error) // reads a line that is not shown
 	getenv     func(string) string
 	now        func() time.Time
+
+	repositories repositories // whose configuration was read
 }
 
 func newUI() *ui {

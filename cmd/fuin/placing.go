@@ -1,0 +1,139 @@
+package main
+
+import (
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"fuin.dev/config"
+	"fuin.dev/seal"
+)
+
+// A tree is all in which kustomizations can reach a file: a Git repository, or
+// else the directory of a .fuin.yaml.
+type tree struct {
+	root           string                                 // absolute, without symbolic links
+	kustomizations func() (*config.Kustomizations, error) // read once, when first needed
+}
+
+// treeAt is the tree of a path, nil outside of any.
+func (u *ui) treeAt(path string) (*tree, error) {
+	real, err := realPathOrNew(path)
+	if err != nil {
+		return nil, err
+	}
+	u.repositories.Lock()
+	defer u.repositories.Unlock()
+	return u.tree(real)
+}
+
+// tree needs the lock on repositories.
+func (u *ui) tree(real string) (*tree, error) {
+	root, found := repositoryOf(real)
+	if !found {
+		return nil, nil
+	}
+	if known := u.repositories.trees[root]; known != nil {
+		return known, nil
+	}
+	dir, err := os.OpenRoot(root) // stays open as long as the program
+	if err != nil {
+		return nil, fileError(root, err)
+	}
+	t := &tree{root: root}
+	t.kustomizations = sync.OnceValues(func() (*config.Kustomizations, error) {
+		all, err := config.ReadKustomizations(dir.FS())
+		return all, locatedIn(root, err)
+	})
+	if u.repositories.trees == nil {
+		u.repositories.trees = map[string]*tree{}
+	}
+	u.repositories.trees[root] = t
+	return t, nil
+}
+
+// placings is what each of the kustomizations that are rendered makes of the
+// path; none if none reaches it. assumed names the kustomization beside the
+// path if it does not list it, and the placings are those once it does.
+func (t *target) placings() (all []config.Placing, assumed string, err error) {
+	t.once.Do(func() { t.placed, t.assumed, t.failed = t.readPlacings() })
+	return t.placed, t.assumed, t.failed
+}
+
+func (t *target) readPlacings() (all []config.Placing, assumed string, err error) {
+	if t.tree == nil {
+		return nil, "", nil
+	}
+	name, ok := nameIn(t.tree.root, t.path)
+	if !ok {
+		return nil, "", nil
+	}
+	ks, err := t.tree.kustomizations()
+	if err != nil {
+		return nil, "", err
+	}
+	all, err = ks.Placings(name, t.renders)
+	if err != nil || len(all) > 0 {
+		return all, "", locatedIn(t.tree.root, err)
+	}
+	dir := path.Dir(name)
+	if t.path == "-" || isDirectory(t.path) {
+		dir = name
+	}
+	all, err = ks.PlacingsIn(dir, t.renders)
+	return all, ks.FileIn(dir), locatedIn(t.tree.root, err)
+}
+
+// renders reports whether check.render names a directory of the tree.
+func (t *target) renders(dir string) bool {
+	if t.repository == nil {
+		return false
+	}
+	name, err := filepath.Rel(t.repository.root, filepath.Join(t.tree.root, filepath.FromSlash(dir)))
+	return err == nil && t.repository.config.Renders(filepath.ToSlash(name))
+}
+
+// final tells where an object of the path will stand: kustomizations rename and
+// give namespaces, and the rule gives one to what has none. Only a scope that
+// binds to a place has them read.
+func (t *target) final(scope seal.Scope, namespace, name string) (finalNamespace, finalName string, err error) {
+	var placings []config.Placing
+	if scope != seal.ClusterWide {
+		if placings, _, err = t.placings(); err != nil {
+			return "", "", err
+		}
+	}
+	return config.Final(placings, t.rule.Namespace, scope, namespace, name)
+}
+
+// defaultNamespace is the one to write into objects that name none: that of the
+// rule, unless kustomizations give them one.
+func (t *target) defaultNamespace(scope seal.Scope) (string, error) {
+	if t.rule.Namespace == "" {
+		return "", nil
+	}
+	placings, _, err := t.placings()
+	for _, p := range placings {
+		if p.Namespace != "" {
+			return "", err
+		}
+	}
+	return t.rule.Namespace, err
+}
+
+// unlisted is what to tell of a path that the kustomization beside it does not
+// list though it would change where its objects stand; "" if nothing.
+func (t *target) unlisted() string {
+	placings, assumed, err := t.placings()
+	if assumed == "" || err != nil {
+		return ""
+	}
+	for _, p := range placings {
+		if p.Namespace != "" || p.Prefix+p.Suffix != "" {
+			return strings.TrimSpace(fromHere(t.tree.root, assumed)) + " does not list it under resources; sealed as if it did"
+		}
+	}
+	return ""
+}

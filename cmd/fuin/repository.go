@@ -1,0 +1,235 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"fuin.dev/config"
+	"fuin.dev/keys"
+)
+
+// A repository is a directory with a .fuin.yaml, which says for all below it
+// whom to seal for. It may be used by several goroutines.
+type repository struct {
+	root   string // absolute, without symbolic links
+	files  fs.FS  // no path and no link leads out of it
+	config *config.Config
+	tree   *tree // the Git repository that it is, or is part of
+}
+
+// repositoryAt reads the nearest .fuin.yaml of a path: every command finds its
+// configuration so. Beginning with the path's directory, or the path itself if
+// it is one, it looks upwards to the root of the Git repository. The path need
+// not exist; "-" is the working directory. It is nil if there is none.
+func (u *ui) repositoryAt(path string) (*repository, error) {
+	real, err := realPathOrNew(path)
+	if err != nil {
+		return nil, err
+	}
+	root, err := config.Find(real)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fileError(path, err)
+	}
+	u.repositories.Lock()
+	defer u.repositories.Unlock()
+	if known := u.repositories.at[root]; known != nil {
+		return known.repository, known.err
+	}
+	r, err := u.openRepository(root)
+	if u.repositories.at == nil {
+		u.repositories.at = map[string]*knownRepository{}
+	}
+	u.repositories.at[root] = &knownRepository{r, err}
+	return r, err
+}
+
+// repositories are those that a run of the program came across.
+type repositories struct {
+	sync.Mutex
+	at    map[string]*knownRepository
+	trees map[string]*tree
+}
+
+type knownRepository struct {
+	repository *repository
+	err        error
+}
+
+func (u *ui) openRepository(root string) (*repository, error) {
+	dir, err := os.OpenRoot(root) // stays open as long as the program
+	if err != nil {
+		return nil, fileError(root, err)
+	}
+	r := &repository{root: root, files: dir.FS()}
+	if r.config, err = config.Read(r.files); err != nil {
+		return nil, r.located(err)
+	}
+	r.tree, err = u.tree(root)
+	return r, err
+}
+
+// realPathOrNew is a path without symbolic links; of one that does not exist
+// yet, its directory is.
+func realPathOrNew(path string) (string, error) {
+	if path == "-" {
+		path = "."
+	}
+	if err := refusePrivate(path); err != nil {
+		return "", err
+	}
+	real, err := realPath(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		abs, absErr := filepath.Abs(path)
+		dir, dirErr := filepath.EvalSymlinks(filepath.Dir(abs))
+		switch {
+		case absErr == nil && dirErr == nil:
+			return filepath.Join(dir, filepath.Base(abs)), nil
+		case absErr == nil: // its directory does not exist either
+			return abs, nil
+		}
+	}
+	if err != nil {
+		return "", fileError(path, err)
+	}
+	return real, nil
+}
+
+// nameIn is a path's name below a root, slashes between its parts; false if it
+// lies elsewhere.
+func nameIn(root, path string) (string, bool) {
+	real, err := realPathOrNew(path)
+	if err != nil {
+		return "", false
+	}
+	rel, err := filepath.Rel(root, real)
+	if err != nil || !filepath.IsLocal(rel) {
+		return "", false
+	}
+	return filepath.ToSlash(rel), true
+}
+
+// path is a file of the repository as people write it where they stand.
+func (r *repository) path(name string) string { return fromHere(r.root, name) }
+
+func fromHere(root, name string) string {
+	full := filepath.Join(root, filepath.FromSlash(name))
+	here, err := realPath(".")
+	if err != nil {
+		return full
+	}
+	if rel, err := filepath.Rel(here, full); err == nil && strings.Count(rel, "..") < 4 {
+		return rel
+	}
+	return full
+}
+
+// located names the file of a configuration's error from where the user stands.
+func (r *repository) located(err error) error { return locatedIn(r.root, err) }
+
+func locatedIn(root string, err error) error {
+	var e *config.Error
+	if errors.As(err, &e) && e.File != "" {
+		moved := *e
+		moved.File = fromHere(root, e.File)
+		return &moved
+	}
+	return err
+}
+
+// A target is what the configuration and the kustomizations say about a path.
+type target struct {
+	path       string      // as it was given
+	repository *repository // nil where there is no .fuin.yaml
+	name       string      // of the path in the repository
+	rule       config.Rule // zero if no rule is for the path
+	ruled      bool
+	tree       *tree // nil outside of a repository
+
+	once    sync.Once // of what follows: see placings
+	placed  []config.Placing
+	assumed string
+	failed  error
+}
+
+// targetOf is for paths that may have no .fuin.yaml; see [repository.target].
+func (u *ui) targetOf(path string) (*target, error) {
+	r, err := u.repositoryAt(path)
+	if err != nil {
+		return nil, err
+	}
+	if r != nil {
+		return r.target(path)
+	}
+	t := &target{path: path}
+	t.tree, err = u.treeAt(path)
+	return t, err
+}
+
+// target finds the rule of a path. Kustomizations are not asked yet: they cost
+// a walk through the repository.
+func (r *repository) target(path string) (*target, error) {
+	name, ok := nameIn(r.root, path)
+	if !ok {
+		return nil, failAt(path, "name a path below it", "outside of the repository %s", r.root)
+	}
+	t := &target{path: path, repository: r, name: name, tree: r.tree}
+	t.rule, t.ruled = r.config.RuleFor(name)
+	return t, nil
+}
+
+// clusters are those that values at the path are sealed for. It is an error if
+// no rule names one.
+func (t *target) clusters() ([]string, error) {
+	file := t.repository.path(config.File)
+	switch {
+	case !t.ruled:
+		return nil, misuse("add one, as {path: "+ruleFor(t.name)+", clusters: […]}, or name a key: -r FILE",
+			"no rule of %s is for %s", file, t.name)
+	case len(t.rule.Clusters) == 0:
+		return nil, misuse("add clusters: […] to it, or name a key: -r FILE",
+			"the rule of %s line %d, which is for %s, names no cluster", file, t.rule.Line, t.name)
+	}
+	return t.rule.Clusters, nil
+}
+
+// ruleFor suggests a pattern: the directories of a path.
+func ruleFor(name string) string {
+	if dir := filepath.ToSlash(filepath.Dir(name)); dir != "." {
+		return dir + "/**"
+	}
+	return `"**"`
+}
+
+// recipients are the keys of the clusters and the recovery keys: a value can be
+// sealed to all of them. Expired certificates are errors unless now is zero.
+func (r *repository) recipients(clusters []string, now time.Time) ([]*keys.Recipient, error) {
+	var out []*keys.Recipient
+	for _, name := range clusters {
+		rs, err := r.config.Recipients(name, r.files, now)
+		if err != nil {
+			return nil, r.located(err)
+		}
+		out = append(out, rs...)
+	}
+	if out = distinct(out); len(out) > 0 && out[0].Kind().Age() {
+		out = distinct(slices.Concat(out, r.config.Recovery))
+	}
+	if err := keys.Compatible(out); err != nil {
+		return nil, &fault{
+			err:  fmt.Errorf("%s: sealing for %s at once: %w", r.path(config.File), strings.Join(clusters, ", "), err),
+			hint: cmp.Or(hintOf(err), "give each a rule of its own"), code: exitError,
+		}
+	}
+	return out, nil
+}
