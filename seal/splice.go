@@ -13,8 +13,8 @@ import (
 // the places only; whether the outcome is right is for found.proven to say.
 type editor struct {
 	spans
-	of      *found
-	key     string // that messages name
+	items   []int  // the way from the root to the object through the items of Lists
+	about   string // what is changed, for messages
 	json    bool
 	eol     string
 	step    int // columns of one level of nesting
@@ -27,9 +27,15 @@ type splice struct {
 	text     string
 }
 
+// newEditor makes an editor of a document; about tells messages what it is for.
+func newEditor(d *document, about string) *editor {
+	return &editor{spans: newSpans(d.raw), about: about, json: d.format == JSON, eol: d.eol()}
+}
+
 // edit returns the bytes of the document with the changes made.
 func (f *found) edit(d *document, changes []change) ([]byte, error) {
-	e := &editor{spans: newSpans(d.raw), of: f, json: d.format == JSON, eol: d.eol(), key: last(last(changes).way)}
+	e := newEditor(d, "SealedSecret "+f.label+": key "+quoted(last(last(changes).way)))
+	e.items = f.items
 	object, err := e.object(d)
 	if err != nil {
 		return nil, err
@@ -48,7 +54,7 @@ func (f *found) edit(d *document, changes []change) ([]byte, error) {
 	return e.spliced()
 }
 
-// object reads the document as it is written and walks to the SealedSecret.
+// object reads the document as it is written and walks to the object.
 func (e *editor) object(d *document) (*yaml.Node, error) {
 	n := d.root
 	if e.json {
@@ -62,7 +68,7 @@ func (e *editor) object(d *document) (*yaml.Node, error) {
 		}
 		n = tree.Content[0]
 	}
-	for _, i := range e.of.items {
+	for _, i := range e.items {
 		if err := e.check(n, yaml.MappingNode); err != nil {
 			return nil, err
 		}
@@ -100,7 +106,7 @@ func (e *editor) check(n *yaml.Node, kind yaml.Kind) error {
 }
 
 func (e *editor) refuse(n *yaml.Node, hint, format string, args ...any) error {
-	return refuseAt(n.Line, hint, "SealedSecret "+e.of.label+": key "+quoted(e.key)+": "+format, args...)
+	return refuseAt(n.Line, hint, "%s: "+format, append([]any{e.about}, args...)...)
 }
 
 // unsure refuses what is not written as expected.
@@ -162,13 +168,21 @@ func (e *editor) change(k, v *yaml.Node, value string) error {
 		return err
 	}
 	colon, start, end := e.colon(k), e.start(v), e.end(v)
-	if colon == unknown || start < colon || end < start {
+	switch {
+	case colon == unknown || start < colon || end < start:
 		return e.unsure(k)
+	case isNull(v) && v.Value == "":
+		e.insert(colon, " "+e.scalar(value, v))
+	default:
+		e.rewrite(v, start, end, value)
 	}
+	return nil
+}
+
+// rewrite replaces a scalar that stands between two offsets.
+func (e *editor) rewrite(v *yaml.Node, start, end int, value string) {
 	text := e.scalar(value, v)
 	switch {
-	case isNull(v) && v.Value == "":
-		e.insert(colon, " "+text)
 	case v.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0:
 		header := start
 		for header < len(e.raw) && !isBlank(e.raw[header]) {
@@ -179,7 +193,6 @@ func (e *editor) change(k, v *yaml.Node, value string) error {
 	default:
 		e.replace(start, end, text)
 	}
-	return nil
 }
 
 // appendBlock adds lines behind the last entry of a mapping.

@@ -16,6 +16,7 @@ type sealFlags struct {
 	inPlace  bool
 	scope    choice
 	fromFile []string
+	tokens   tokenFlags
 	options  seal.Options
 }
 
@@ -31,12 +32,18 @@ that hold a Secret), or - for standard input.
 
 The key is named, always: nothing is sealed for a cluster that happens to be
 the current one. A value is bound to its namespace and name unless --scope says
-otherwise; sealing needs no cluster and no private key.`,
+otherwise; sealing needs no cluster and no private key.
+
+--token and --field make tokens: sealed values in text, for the values of a Helm
+chart and other places where no SealedSecret stands. fuin filter and fuin render
+turn the Secrets that hold them into SealedSecrets.`,
 		Example: `  fuin seal --cert cert.pem secret.yaml > sealed.yaml
   fuin seal -r staging.txt --in-place overlays/staging
   kubectl create secret generic db --from-file=password --dry-run=client \
       -o yaml | fuin seal --cert cluster:staging -n shop -
-  fuin seal -r age1... -n shop --name tls --from-file key.pem --from-file ca.pem`,
+  fuin seal -r age1... -n shop --name tls --from-file key.pem --from-file ca.pem
+  fuin seal -r staging.txt -n shop values.yaml --field auth.password
+  pass show shop/db | fuin seal -r staging.txt -n shop --token`,
 		Args: f.check,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.run(cmd.Context(), u, args)
@@ -44,6 +51,7 @@ otherwise; sealing needs no cluster and no private key.`,
 	}
 	f.keys.add(cmd)
 	f.output.add(cmd)
+	f.tokens.add(cmd)
 	cmd.Flags().BoolVar(&f.inPlace, "in-place", false, "write each file back instead, keeping its mode and owner; files that fail stay as they are")
 	addChoice(cmd, &f.scope, "scope", "",
 		"how far a sealed value may be moved: `SCOPE` is strict (this namespace and name), namespace-wide (any name in it) or cluster-wide; the default is what the annotations of the Secret say, else strict",
@@ -59,6 +67,8 @@ otherwise; sealing needs no cluster and no private key.`,
 // check refuses what contradicts itself, before anything is read.
 func (f *sealFlags) check(cmd *cobra.Command, args []string) error {
 	switch {
+	case f.tokens.wanted():
+		return f.tokens.check(cmd, f, args)
 	case len(f.fromFile) > 0 && (len(args) > 0 || f.inPlace):
 		return misuse("seal them in two runs", "--from-file makes a Secret of its own; it goes with no PATH and no --in-place")
 	case len(f.fromFile) > 0 && f.options.Name == "":
@@ -81,7 +91,7 @@ func (f *sealFlags) run(ctx context.Context, u *ui, args []string) error {
 	if err := oneStdin(f.sources(args)...); err != nil {
 		return err
 	}
-	inputs, err := u.inputs(args)
+	inputs, err := f.inputs(u, args)
 	if err != nil {
 		return err
 	}
@@ -93,6 +103,9 @@ func (f *sealFlags) run(ctx context.Context, u *ui, args []string) error {
 	if err != nil {
 		return err
 	}
+	if f.tokens.wanted() {
+		return f.tokens.run(ctx, u, f, sealer, args)
+	}
 	f.options.Scope = seal.Scope(f.scope.value)
 	if !f.inPlace {
 		f.options.Format = f.output.formatFor(len(inputs))
@@ -103,9 +116,20 @@ func (f *sealFlags) run(ctx context.Context, u *ui, args []string) error {
 	return f.sealManifests(ctx, u, sealer, inputs)
 }
 
+// inputs are the manifests to seal.
+func (f *sealFlags) inputs(u *ui, args []string) ([]input, error) {
+	if f.tokens.wanted() {
+		return nil, nil
+	}
+	return u.inputs(args)
+}
+
 // sources are all names of files to read.
 func (f *sealFlags) sources(args []string) []string {
 	all := slices.Concat(args, f.keys.recipients, []string{f.keys.cert})
+	if f.tokens.wanted() {
+		return append(all, f.fromFile...)
+	}
 	for _, spec := range f.fromFile {
 		_, path := splitSpec(spec)
 		all = append(all, path)
