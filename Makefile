@@ -19,7 +19,7 @@ export CGO_ENABLED ?= 0
 build: ## Build the three programs into bin/
 	go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ $(addprefix ./cmd/,$(PROGRAMS))
 
-test: kube peers ## Run all tests on real servers, which are built on first use
+test: kube peers vault ## Run all tests on real servers, which are built on first use
 	$(TEST) -timeout 30m ./...
 
 demo: build kube ## Show the whole way, from a commit to two clusters (KEEP=1: leave it running)
@@ -44,10 +44,10 @@ race: ## Run the tests that need no server under the race detector
 
 ## Now and then
 
-soak: kube peers ## The long tests: thirty kills in place of five, and the like
+soak: kube peers vault ## The long tests: thirty kills in place of five, and the like
 	FUIN_SOAK=1 $(TEST) -count=1 -timeout 60m ./controller/...
 
-bench: build kube peers ## Measure beside Sealed Secrets, in one run (ARGS=-short)
+bench: build kube peers vault ## Measure beside Sealed Secrets, in one run (ARGS=-short)
 	go run ./testdata/bench $(ARGS)
 
 fuzz: ## Fuzz every fuzz target for FUZZTIME (20s) each
@@ -65,6 +65,9 @@ kube: ## etcd and the Kubernetes servers (or set KUBEBUILDER_ASSETS)
 peers: ## kubeseal and the Sealed Secrets controller
 	@testdata/build peers >/dev/null
 
+vault: ## A Vault server
+	@testdata/build vault >/dev/null
+
 tools: ## golangci-lint and controller-gen
 	@testdata/build tools >/dev/null
 
@@ -76,4 +79,4 @@ help: ## Show this
 		/^## / { printf "\n%s\n", substr($$0, 4) } \
 		/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-.PHONY: build test demo lint generate verify race soak bench fuzz kube peers tools clean help
+.PHONY: build test demo lint generate verify race soak bench fuzz kube peers vault tools clean help

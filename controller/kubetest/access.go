@@ -2,6 +2,8 @@ package kubetest
 
 import (
 	"context"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"os"
 
@@ -27,6 +29,28 @@ func (c *Cluster) As(ctx context.Context, namespace, account string) (*rest.Conf
 		return nil, fmt.Errorf("token of service account %s/%s: %w", namespace, account, err)
 	}
 	return unlimited(c.admin.Host, c.admin.CAData, request.Status.Token), nil
+}
+
+// AccountKey returns the key that verifies the tokens of service accounts, as PEM:
+// for whoever is to trust them without asking the API server.
+func (c *Cluster) AccountKey() ([]byte, error) {
+	data, err := os.ReadFile(c.path(accountKey))
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(data)
+	if block == nil {
+		return nil, fmt.Errorf("%s: no PEM", c.path(accountKey))
+	}
+	key, err := x509.ParseECPrivateKey(block.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	der, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		return nil, err
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), nil
 }
 
 // WriteKubeconfig writes a configuration of Admin or As to a file, for programs

@@ -25,11 +25,11 @@ const (
 
 // prepare writes the files that the servers need and describes the servers.
 func (c *Cluster) prepare(config Config) error {
-	etcdPort, err := freePort()
+	etcdPort, err := FreePort()
 	if err != nil {
 		return err
 	}
-	apiPort, err := freePort()
+	apiPort, err := FreePort()
 	if err != nil {
 		return err
 	}
@@ -149,9 +149,9 @@ func serving(transport http.RoundTripper, url string) func(context.Context) erro
 	}
 }
 
-// freePort picks a loopback port below those that the kernel gives to outgoing
+// FreePort picks a loopback port below those that the kernel gives to outgoing
 // connections, so that a server can be stopped and find its port free again.
-func freePort() (string, error) {
+func FreePort() (string, error) {
 	const lowest, highest, attempts = 20000, 32000, 100
 	var err error
 	for range attempts {

@@ -21,11 +21,24 @@ var shared struct {
 	err     error
 }
 
-// Main runs the tests of a package, stops the cluster they shared and exits. A
+// ends are what AtEnd was given.
+var ends struct {
+	sync.Mutex
+	all []func() error
+}
+
+// AtEnd has Main call stop when the tests have run: for a server that they share.
+func AtEnd(stop func() error) {
+	ends.Lock()
+	defer ends.Unlock()
+	ends.all = append(ends.all, stop)
+}
+
+// Main runs the tests of a package, stops the servers they shared and exits. A
 // goroutine that is left over fails the package; options name exceptions.
 func Main(m *testing.M, options ...goleak.Option) {
 	code := m.Run()
-	for _, check := range []func() error{stopShared, func() error { return goleak.Find(options...) }} {
+	for _, check := range append(ends.all, func() error { return goleak.Find(options...) }) {
 		if err := check(); err != nil && code == 0 {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
@@ -41,26 +54,19 @@ func Shared(t testing.TB) *Cluster {
 	shared.Lock()
 	defer shared.Unlock()
 	if shared.cluster == nil && shared.err == nil {
-		shared.cluster, shared.err = Start(context.Background(), Config{})
+		if shared.cluster, shared.err = Start(context.Background(), Config{}); shared.err == nil {
+			AtEnd(shared.cluster.Stop)
+		}
 	}
-	need(t, shared.err)
+	Need(t, shared.err)
 	return shared.cluster
-}
-
-func stopShared() error {
-	shared.Lock()
-	defer shared.Unlock()
-	if shared.cluster == nil {
-		return nil
-	}
-	return shared.cluster.Stop()
 }
 
 // New starts a cluster for one test, which stops it at its end.
 func New(t testing.TB, config Config) *Cluster {
 	t.Helper()
 	c, err := Start(context.Background(), config)
-	need(t, err)
+	Need(t, err)
 	t.Cleanup(func() {
 		if err := c.Stop(); err != nil {
 			t.Error(err)
@@ -74,7 +80,7 @@ func New(t testing.TB, config Config) *Cluster {
 func Require(t testing.TB, module string) string {
 	t.Helper()
 	dir, err := Locate(module)
-	need(t, err)
+	Need(t, err)
 	return dir
 }
 
@@ -84,9 +90,9 @@ func NeedPeers(t testing.TB) Peers {
 	return peersIn(Require(t, "peers"))
 }
 
-// need ends a test that cannot have its server: skipped where somebody has not
+// Need ends a test that cannot have its server: skipped where somebody has not
 // built it, failed in CI and for every other reason.
-func need(t testing.TB, err error) {
+func Need(t testing.TB, err error) {
 	t.Helper()
 	switch {
 	case err == nil:
