@@ -49,6 +49,7 @@ func (c *connection) ask(ctx context.Context, req call) (reply, error) {
 	}
 	answer, f := c.send(ctx, req)
 	if f != nil && ctx.Err() != nil {
+		c.health.abandon()
 		return reply{}, ctx.Err() // given up: it says nothing about Vault
 	}
 	c.note(req, f)
@@ -66,7 +67,7 @@ func (c *connection) note(req call, f *Failure) {
 		if c.health.clear() {
 			c.recovered()
 		}
-	case c.health.fail(f, 0):
+	case c.health.fail(f):
 		c.changed()
 	}
 }
@@ -95,7 +96,7 @@ func (c *connection) send(ctx context.Context, req call) (reply, *Failure) {
 func (c *connection) transmit(ctx context.Context, req call) (*api.Response, error) {
 	via := c.client.WithRequestCallbacks(func(r *api.Request) {
 		r.ClientToken, r.WrapTTL, r.MFAHeaderVals, r.PolicyOverride = req.token, "", nil, false
-		if c.spec.Namespace != "" {
+		if c.spec.Namespace != "" && req.kind != "health" { // which only the root has
 			r.Headers.Set(api.NamespaceHeaderName, c.spec.Namespace)
 		}
 		r.Headers.Set("User-Agent", "fuin/"+c.Version)
@@ -119,7 +120,11 @@ func (c *connection) judge(req call, status int, body []byte) *Failure {
 	if err := json.Unmarshal(body, &said); err != nil {
 		return c.down(statusReason(status), fmt.Sprintf("the answer (HTTP %d) is not Vault's: no JSON", status))
 	}
-	if status < 300 || status == http.StatusNotFound && (said.Errors != nil || said.Data != nil) {
+	nothing := status == http.StatusNotFound && len(said.Errors) == 0 && (said.Errors != nil || said.Data != nil)
+	switch {
+	case req.kind == "health":
+		return c.healthOf(status, body)
+	case status < 300, nothing:
 		return nil
 	}
 	return c.refusal(req, status, said.Errors)
@@ -150,12 +155,33 @@ func (c *connection) refusal(req call, status int, said []string) *Failure {
 		return c.down(Unreachable, "Vault has no active server")
 	case status == http.StatusBadGateway, status == http.StatusServiceUnavailable, status == http.StatusGatewayTimeout:
 		return c.down(Unreachable, fmt.Sprintf("Vault answers HTTP %d", status))
-	case status == http.StatusNotFound:
+	case status == http.StatusNotFound && said == nil:
 		return c.down(InvalidAnswer, "the answer (HTTP 404) is not Vault's")
+	case status == http.StatusNotFound:
+		c.mounts.forget(req.path) // something else may be there by now
 	}
 	f := c.fault(FailedRequest, fmt.Sprintf("Vault answers HTTP %d", status))
-	if hint := hintOf(said); req.kind != "read" && hint != "" {
+	if hint := hintOf(said); hint != "" {
 		f.Message += ": " + hint
 	}
 	return f
+}
+
+// healthOf is what sys/health tells by status and body.
+func (c *connection) healthOf(status int, body []byte) *Failure {
+	var said struct {
+		Sealed      *bool `json:"sealed"`
+		Initialized bool  `json:"initialized"`
+	}
+	switch {
+	case json.Unmarshal(body, &said) != nil || said.Sealed == nil:
+		return c.down(statusReason(status), fmt.Sprintf("the answer (HTTP %d) is not Vault's", status))
+	case !said.Initialized:
+		return c.down(SealedVault, "Vault is not initialized")
+	case *said.Sealed:
+		return c.down(SealedVault, "Vault is sealed")
+	case status >= 500:
+		return c.down(Unreachable, fmt.Sprintf("Vault answers HTTP %d", status))
+	}
+	return nil
 }

@@ -97,7 +97,11 @@ var reserved = []string{"sys", "auth", "identity", "cubbyhole"}
 // of chooses the connection of one reference: the one with the longest prefix
 // that admits the path.
 func (ch choice) of(ref reference.Reference) (*v1alpha1.VaultConnection, *Failure) {
-	if first, _, more := strings.Cut(ref.Path, "/"); !more || slices.Contains(reserved, first) {
+	segments := strings.Split(ref.Path, "/")
+	switch {
+	case slices.ContainsFunc(segments, func(s string) bool { return s == "" || s == "." || s == ".." }):
+		return nil, refuse(ref, "a segment is empty, . or ..") // the grammar has none
+	case len(segments) < 2 || slices.Contains(reserved, segments[0]):
 		return nil, refuse(ref, "no engine of secrets is there")
 	}
 	if len(ref.Parameters) > 0 && !ref.Issues() {

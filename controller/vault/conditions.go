@@ -2,9 +2,7 @@ package vault
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -107,40 +105,47 @@ func (c *connection) look(ctx context.Context) time.Duration {
 	return jittered(every)
 }
 
-// lookNow asks for the seal status, which needs no token.
+// lookNow asks what needs no token. A standby is well: it forwards what it is asked.
 func (c *connection) lookNow(ctx context.Context) {
-	req := call{kind: "health", path: "sys/seal-status"}
-	answer, err := c.ask(ctx, req)
-	if err != nil {
-		return
-	}
-	var said struct {
-		Sealed      *bool `json:"sealed"`
-		Initialized *bool `json:"initialized"`
-	}
-	switch {
-	case answer.status == http.StatusNotFound || json.Unmarshal(answer.body, &said) != nil || said.Sealed == nil:
-		c.note(req, c.down(InvalidAnswer, "the answer is not that of a Vault"))
-	case *said.Sealed:
-		c.note(req, c.down(SealedVault, "Vault is sealed"))
-	default:
+	standby := map[string][]string{"standbyok": {"true"}, "perfstandbyok": {"true"}}
+	if _, err := c.ask(ctx, call{kind: "health", path: "sys/health", query: standby}); err == nil {
 		c.seen.now()
 	}
 }
 
 // writeStatus writes the conditions if they say something new.
 func (c *connection) writeStatus(ctx context.Context, vc *v1alpha1.VaultConnection) error {
-	now := vc.DeepCopy()
-	now.Status.ObservedGeneration = vc.Generation
-	for _, condition := range c.conditions() {
-		condition.ObservedGeneration = vc.Generation
-		meta.SetStatusCondition(&now.Status.Conditions, condition)
-	}
-	c.Metrics.observe(c.name, meta.IsStatusConditionTrue(now.Status.Conditions, v1alpha1.Ready))
-	if equality.Semantic.DeepEqual(vc.Status, now.Status) {
+	if equality.Semantic.DeepEqual(vc.Status, c.statusOf(vc)) {
 		return nil
 	}
-	return c.API.Status().Patch(ctx, now, client.MergeFrom(vc), fieldOwner)
+	live := &v1alpha1.VaultConnection{} // the cache may not have what was last written
+	if err := c.API.Get(ctx, client.ObjectKeyFromObject(vc), live); err != nil {
+		return err
+	}
+	base := live.DeepCopy()
+	live.Status = c.statusOf(live)
+	if live.Generation != c.generation || live.UID != c.uid || equality.Semantic.DeepEqual(base.Status, live.Status) {
+		return nil
+	}
+	return c.API.Status().Patch(ctx, live, client.MergeFrom(base), fieldOwner)
+}
+
+// statusOf is the status that the object is to have. Before anybody logged in, as
+// after a restart, it stays as true as it was.
+func (c *connection) statusOf(vc *v1alpha1.VaultConnection) v1alpha1.VaultConnectionStatus {
+	status := *vc.Status.DeepCopy()
+	before := meta.FindStatusCondition(status.Conditions, v1alpha1.Authenticated)
+	keep := before != nil && before.Status == metav1.ConditionTrue && before.ObservedGeneration == vc.Generation
+	status.ObservedGeneration = vc.Generation
+	for _, condition := range c.conditions() {
+		condition.ObservedGeneration = vc.Generation
+		if keep && condition.Type == v1alpha1.Authenticated && condition.Status == metav1.ConditionUnknown {
+			continue
+		}
+		meta.SetStatusCondition(&status.Conditions, condition)
+	}
+	c.Metrics.observe(c.name, meta.IsStatusConditionTrue(status.Conditions, v1alpha1.Ready))
+	return status
 }
 
 // conditions are what is known of the connection. Messages say nothing that
@@ -152,12 +157,12 @@ func (c *connection) conditions() []metav1.Condition {
 	}
 	reachable, sealed := reachability(f)
 	authenticated := c.authentication()
-	ready := metav1.Condition{Type: v1alpha1.Ready, Status: metav1.ConditionTrue, Reason: "Answers", Message: authenticated.Message}
+	ready := metav1.Condition{Type: v1alpha1.Ready, Status: metav1.ConditionTrue, Reason: "Answers"}
 	switch {
 	case f != nil:
 		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, f.Reason, f.Message
 	case authenticated.Status == metav1.ConditionFalse:
-		ready.Status, ready.Reason = metav1.ConditionFalse, authenticated.Reason
+		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, authenticated.Reason, authenticated.Message
 	}
 	return []metav1.Condition{ready, reachable, authenticated, sealed}
 }

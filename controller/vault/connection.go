@@ -52,15 +52,19 @@ func (r *Resolver) connection(vc *v1alpha1.VaultConnection) *connection {
 	known := r.connections[vc.Name]
 	if known != nil && known.uid == vc.UID && known.generation >= vc.Generation || r.closed {
 		r.mu.Unlock()
-		return known
+		return known // nil if it is closed
 	}
 	c := r.newConnection(vc)
 	r.connections[vc.Name] = c
+	wanted := r.wanted
+	r.wanted = false
 	r.mu.Unlock()
 	if known != nil {
 		known.close()
 	}
-	r.Well(c.name)
+	if wanted || known != nil {
+		r.Well(c.name)
+	}
 	return c
 }
 

@@ -42,7 +42,8 @@ type login struct {
 	// How the last log-in went; guarded by logins.
 	told    *Failure
 	at      time.Time
-	service bool // it gave a service token
+	ends    time.Time // of its session
+	service bool      // it gave a service token
 }
 
 // turn is a mutex that a context can be done waiting for.
@@ -81,7 +82,10 @@ func (l *logins) clear() {
 func (l *logins) forgetIdle(before time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	maps.DeleteFunc(l.by, func(_ string, known *login) bool { return known.at.Before(before) })
+	maps.DeleteFunc(l.by, func(_ string, known *login) bool {
+		live := known.told == nil && (known.ends.IsZero() || known.ends.After(before))
+		return known.at.Before(before) && !live
+	})
 }
 
 // tell notes how a log-in ended, for the conditions.
@@ -89,7 +93,11 @@ func (l *logins) tell(known *login, s *session, f *Failure) (news bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	news = known.at.IsZero() || (known.told == nil) != (f == nil) || f != nil && known.told.Reason != f.Reason
-	known.told, known.at, known.service = f, time.Now(), s != nil && s.token != "" && !s.batch
+	known.told, known.at = f, time.Now()
+	known.ends, known.service = time.Time{}, s != nil && !s.batch
+	if s != nil {
+		known.ends = s.ends
+	}
 	return news
 }
 
@@ -169,7 +177,7 @@ func (c *connection) end(namespace string, l *login) {
 
 func (c *connection) loginFailed(l *login, f *Failure) error {
 	if !f.common {
-		l.pause.fail(f, 0)
+		l.pause.fail(f)
 	}
 	c.Metrics.loggedIn(c.name, f)
 	if c.logins.tell(l, nil, f) {
@@ -189,6 +197,7 @@ func (c *connection) logIn(ctx context.Context, namespace string, l *login) (*se
 	case errors.As(err, &f):
 		return nil, c.loginFailed(l, f)
 	case err != nil:
+		l.pause.abandon()
 		return nil, err
 	}
 	l.session, l.alive = s, s.issued
@@ -229,9 +238,11 @@ func (c *connection) anew(ctx context.Context, namespace string, s *session) (*s
 }
 
 // helped notes that a new session was all that was needed.
-func (c *connection) helped(namespace string) {
+func (c *connection) helped(ctx context.Context, namespace string) {
 	l := c.logins.of(c.who(namespace))
-	l.turn <- struct{}{}
+	if l.turn.take(ctx) != nil {
+		return
+	}
 	defer l.turn.give()
 	l.vain, l.vainUntil = 0, time.Time{}
 }

@@ -62,6 +62,15 @@ func (m *mounts) keep(found mount) {
 	m.by[found.path] = found
 }
 
+// forget drops what is known about the mount of a path.
+func (m *mounts) forget(path string) {
+	if found, ok := m.find(path, time.Time{}); ok {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		delete(m.by, found.path)
+	}
+}
+
 func (m *mounts) turnOf(namespace string) turn {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -149,7 +158,9 @@ func (c *connection) planOf(namespace string, ref reference.Reference, m mount) 
 		return plan{}, refuse(ref, "no path prefix of the VaultConnection admits it")
 	}
 	if why := misfit(ref, m, rest); why != "" {
-		return plan{}, refuse(ref, why)
+		f := refuse(ref, why)
+		f.Again = true // something else may be mounted there
+		return plan{}, f
 	}
 	switch {
 	case m.kv2():

@@ -19,7 +19,8 @@ type pause struct {
 	failure *Failure // nil: it is well
 	until   time.Time
 	tries   int
-	trying  bool // somebody was let through since
+	trying  bool      // somebody was let through since
+	well    time.Time // since when it is, if it is
 }
 
 // stands returns why nobody is to try now, nil if somebody may.
@@ -47,17 +48,31 @@ func (p *pause) enter(within time.Duration) *Failure {
 	return nil
 }
 
-// fail notes a failure and reports whether it is news. What fails beside the one
-// who tries, having begun earlier, makes the pause no longer.
-func (p *pause) fail(f *Failure, atLeast time.Duration) (news bool) {
+// abandon lets the next one try, since this one could not go on.
+func (p *pause) abandon() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.failure != nil && !p.trying {
+	if p.trying {
+		p.trying, p.until = false, time.Now()
+	}
+}
+
+// fail notes a failure and reports whether it is news. What fails beside the one
+// who tries, having begun earlier, makes the pause no longer. What is well for a
+// moment only gets longer pauses, too.
+func (p *pause) fail(f *Failure) (news bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	switch {
+	case p.failure != nil && !p.trying && now.Before(p.until):
 		return false
+	case p.failure == nil && now.Sub(p.well) > 2*lastPause:
+		p.tries = 0
 	}
 	news = p.failure == nil || p.failure.Reason != f.Reason
 	p.failure, p.trying = f, false
-	p.until = time.Now().Add(max(jittered(min(firstPause<<min(p.tries, 10), lastPause)), atLeast))
+	p.until = now.Add(jittered(min(firstPause<<min(p.tries, 10), lastPause)))
 	p.tries++
 	return news
 }
@@ -66,8 +81,9 @@ func (p *pause) fail(f *Failure, atLeast time.Duration) (news bool) {
 func (p *pause) clear() (news bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	news = p.failure != nil
-	p.failure, p.until, p.tries, p.trying = nil, time.Time{}, 0, false
+	if news = p.failure != nil; news {
+		p.failure, p.trying, p.well = nil, false, time.Now()
+	}
 	return news
 }
 

@@ -23,8 +23,18 @@ func (r *Resolver) Resolve(ctx context.Context, q Request) (Answer, error) {
 	var f *Failure
 	if errors.As(err, &f) {
 		r.Metrics.failed(f)
+		r.note(f)
 	}
 	return answer, err
+}
+
+// note has the next connection that is made announced, if there may be need of it.
+func (r *Resolver) note(f *Failure) {
+	if f.Reason == NoConnection || f.Reason == AmbiguousConnection || f.Reason == Refused {
+		r.mu.Lock()
+		r.wanted = true
+		r.mu.Unlock()
+	}
 }
 
 func (r *Resolver) resolve(ctx context.Context, q Request) (Answer, error) {
@@ -181,7 +191,7 @@ func (c *connection) granted(ctx context.Context, req call, fresh bool) (granted
 	}
 	req.token = another.token
 	if answer, err = c.ask(ctx, req); err == nil {
-		c.helped(req.namespace)
+		c.helped(ctx, req.namespace)
 	}
 	return granted{answer, another}, err
 }

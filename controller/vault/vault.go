@@ -42,6 +42,7 @@ type Resolver struct {
 
 	mu          sync.Mutex
 	connections map[string]*connection
+	wanted      bool // somebody found none that fits
 	closed      bool
 }
 
