@@ -26,10 +26,10 @@ func (c *connection) down(reason, message string) *Failure {
 // about puts what was asked for before a failure's message, unless the failure
 // has nothing to do with it.
 func (f *Failure) about(path string) *Failure {
-	if f.common {
-		return f
-	}
 	g := *f
+	if f.common {
+		return &g
+	}
 	g.Message = path + ": " + f.Message
 	return &g
 }

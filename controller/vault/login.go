@@ -222,7 +222,7 @@ func (c *connection) anew(ctx context.Context, namespace string, s *session) (*s
 	switch {
 	case l.session != nil && l.session != s:
 		return l.session, nil
-	case l.session != nil && (now.Sub(s.issued) < youngFor || now.Before(l.vainUntil)):
+	case l.session.good(now, false) && (now.Sub(s.issued) < youngFor || now.Before(l.vainUntil)):
 		dead, err := c.isDead(ctx, namespace, l)
 		if err != nil || !dead {
 			return nil, err
@@ -289,8 +289,8 @@ func (c *connection) lookUp(ctx context.Context, namespace, token string) (*sess
 
 func newSession(token, kind string, seconds int64, issued time.Time) *session {
 	s := &session{token: token, batch: kind == "batch", issued: issued}
-	if seconds > 0 {
-		s.ends = issued.Add(time.Duration(min(seconds, 10*365*24*3600)) * time.Second)
+	if seconds > 0 { // Vault notes the second that it began in, and so ends it earlier
+		s.ends = issued.Add(time.Duration(min(seconds, 10*365*24*3600)-1) * time.Second)
 	}
 	return s
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -44,8 +43,30 @@ type system struct {
 
 	resolver *vault.Resolver
 	registry *prometheus.Registry
-	mu       sync.Mutex
-	well     []string // the connections that the resolver called well
+	well     *calls // the connections that the resolver called well
+}
+
+// calls are names that something was called with.
+type calls struct {
+	mu    sync.Mutex
+	names []string
+}
+
+func (c *calls) add(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.names = append(c.names, name)
+}
+
+func (c *calls) count(name string) (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, called := range c.names {
+		if called == name {
+			n++
+		}
+	}
+	return n
 }
 
 // prepared notes what was set up once.
@@ -89,22 +110,19 @@ func newSystemWith(t testing.TB, v *vaulttest.Server) *system {
 // fresh makes a new resolver: what a restart of the controller does.
 func (s *system) fresh() {
 	s.t.Helper()
-	s.registry = prometheus.NewRegistry()
+	s.registry, s.well = prometheus.NewRegistry(), &calls{}
 	s.resolver = vault.New(vault.Config{
-		API: s.api, Cache: s.api, Namespace: "fuin-system", Version: "test", Metrics: vault.NewMetrics(s.registry),
-		Well: func(name string) {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.well = append(s.well, name)
-		},
+		API: s.api, Cache: s.api, Namespace: "fuin-system", Version: "test",
+		Metrics: vault.NewMetrics(s.registry), Well: s.well.add,
 	})
 	s.t.Cleanup(s.resolver.Close)
 }
 
-func (s *system) wellSaid() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.well)
+// in is the system for a subtest.
+func (s *system) in(t testing.TB) *system {
+	sub := *s
+	sub.t = t
+	return &sub
 }
 
 func (s *system) prepare() {

@@ -115,6 +115,18 @@ func (o *object) lease(said body, answer granted) {
 	}
 }
 
+// valueUnless is what a reference names in an object, unless reading it failed.
+func (o object) valueUnless(err error, ref reference.Reference) (Value, error) {
+	if err != nil {
+		return Value{}, err
+	}
+	value, f := o.value(ref)
+	if f != nil {
+		return Value{}, f
+	}
+	return value, nil
+}
+
 // value is what a reference names in an object.
 func (o object) value(ref reference.Reference) (Value, *Failure) {
 	value, why := []byte(nil), o.gone

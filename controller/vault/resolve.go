@@ -49,11 +49,11 @@ func (r *Resolver) resolve(ctx context.Context, q Request) (Answer, error) {
 		c.values.begin(q.Namespace)
 		defer c.values.end(q.Namespace)
 	}
-	objects, err := readAll(ctx, q, via)
-	if err != nil {
-		return Answer{}, err
+	objects, errs := readAll(ctx, q, via)
+	if ctx.Err() != nil {
+		return Answer{}, ctx.Err()
 	}
-	return compose(q, via, objects)
+	return compose(q, via, objects, errs)
 }
 
 // route chooses the connection of each reference, before any request is made.
@@ -92,8 +92,8 @@ func distinct(all []*connection) (each []*connection) {
 }
 
 // readAll reads what the references lead to, by their index, each thing once. All
-// are tried, so that the failure is the same one each time: the first by index.
-func readAll(ctx context.Context, q Request, via []*connection) ([]object, error) {
+// are tried, so that the failure is the same one each time.
+func readAll(ctx context.Context, q Request, via []*connection) ([]object, []error) {
 	p := &private{by: map[privately]func() (object, error){}}
 	objects, errs := make([]object, len(via)), make([]error, len(via))
 	var group errgroup.Group
@@ -105,19 +105,7 @@ func readAll(ctx context.Context, q Request, via []*connection) ([]object, error
 		})
 	}
 	_ = group.Wait()
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	for i, err := range errs {
-		var f *Failure
-		switch {
-		case errors.As(err, &f):
-			return nil, f.about(q.References[i].Path)
-		case err != nil:
-			return nil, err
-		}
-	}
-	return objects, nil
+	return objects, errs
 }
 
 // read reads what one reference leads to.
@@ -201,14 +189,20 @@ func isDenied(err error) bool {
 	return errors.As(err, &f) && f.Reason == Denied
 }
 
-// compose makes the answer of what was read.
-func compose(q Request, via []*connection, objects []object) (Answer, error) {
+// compose makes the answer of what was read. If something failed, it is the first
+// by its index.
+func compose(q Request, via []*connection, objects []object, errs []error) (Answer, error) {
 	answer := Answer{Values: make([]Value, len(objects))}
 	for i, o := range objects {
-		value, f := o.value(q.References[i])
-		if f != nil {
+		value, err := o.valueUnless(errs[i], q.References[i])
+		var f *Failure
+		if errors.As(err, &f) {
+			f = f.about(q.References[i].Path)
 			f.Connection = via[i].name
-			return Answer{}, f.about(q.References[i].Path)
+			return Answer{}, f
+		}
+		if err != nil {
+			return Answer{}, err
 		}
 		answer.Values[i] = value
 		answer.Ends = earlier(answer.Ends, o.ends)

@@ -90,7 +90,9 @@ func (v *values) join(ctx context.Context, key reading, since time.Time, read fu
 	now := time.Now()
 	if e := v.by[key]; e != nil && !e.began.Before(since) && v.stays(key, e, now) {
 		e.waiting++
-		e.used = now
+		if !e.finished() || e.err == nil { // what failed does not stay for being asked
+			e.used = now
+		}
 		return e
 	}
 	v.remove(key)

@@ -75,8 +75,7 @@ func TestValues(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := *s
-			s.t = t
+			s := s.in(t)
 			answer, err := s.resolve(ns, strings.ReplaceAll(test.ref, "NS", ns))
 			switch test.reason {
 			case "", "absent":
