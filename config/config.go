@@ -134,13 +134,14 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	if e.File == "" {
-		return e.Reason
-	}
+	text := e.Reason
 	if e.Line > 0 {
-		return fmt.Sprintf("%s: line %d: %s", e.File, e.Line, e.Reason)
+		text = fmt.Sprintf("line %d: %s", e.Line, text)
 	}
-	return e.File + ": " + e.Reason
+	if e.File != "" {
+		text = e.File + ": " + text
+	}
+	return text
 }
 
 // Hint is one sentence on what to do next; it may be empty.

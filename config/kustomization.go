@@ -25,8 +25,8 @@ type kustomization struct {
 	renames    string // the field that can rename objects in ways not followed here; "" if none
 }
 
-// kustomizationNames are the names that kustomize looks for in a directory.
-var kustomizationNames = []string{"kustomization.yaml", "kustomization.yml", "Kustomization"}
+// KustomizationNames are the names that kustomize looks for in a directory.
+var KustomizationNames = []string{"kustomization.yaml", "kustomization.yml", "Kustomization"}
 
 // Bounds of what is read to find out what reaches a file.
 const (
@@ -70,7 +70,7 @@ func ReadKustomizations(files fs.FS) (*Kustomizations, error) {
 }
 
 func isKustomization(base string) bool {
-	for _, name := range kustomizationNames {
+	for _, name := range KustomizationNames {
 		if base == name {
 			return true
 		}

@@ -29,6 +29,27 @@ func (c *Config) RuleFor(file string) (Rule, bool) {
 	return Rule{}, false
 }
 
+// Holders tells for each fingerprint which clusters' files hold the key, in the
+// order of the file; expired certificates count. Files that cannot be read hold
+// none.
+func (c *Config) Holders(files fs.FS) map[string][]string {
+	out := map[string][]string{}
+	for _, cluster := range c.Clusters {
+		for _, file := range cluster.Recipients {
+			rs, err := cluster.read(file, files, keys.ParsePublic)
+			if err != nil {
+				continue
+			}
+			for _, r := range rs {
+				if of := out[r.Fingerprint()]; !slices.Contains(of, cluster.Name) {
+					out[r.Fingerprint()] = append(of, cluster.Name)
+				}
+			}
+		}
+	}
+	return out
+}
+
 // Renders reports whether check.render names a directory.
 func (c *Config) Renders(dir string) bool {
 	parts := split(dir)

@@ -61,6 +61,18 @@ func (s *Sealer) Manifest(data []byte, o Options) (Result, error) {
 	return w.run(data)
 }
 
+// NeedSecret is nil if a file has a Secret; else it is the error that sealing
+// the file gives.
+func NeedSecret(data []byte) error {
+	w := &walk{want: "Secret"}
+	w.convert = func(n *yaml.Node) (*yaml.Node, error) {
+		w.result.Objects = append(w.result.Objects, "")
+		return n, nil
+	}
+	_, err := w.run(data)
+	return err
+}
+
 // Manifest opens every SealedSecret in a file, offline, to the Secret that
 // its cluster would make; see [Sealer.Manifest].
 func (o Opener) Manifest(ctx context.Context, data []byte, format Format) (Result, error) {

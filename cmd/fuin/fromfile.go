@@ -20,7 +20,11 @@ type plainSecret struct {
 }
 
 // sealFiles seals the Secret that --from-file describes.
-func (f *sealFlags) sealFiles(ctx context.Context, u *ui, sealer *seal.Sealer) error {
+func (f *sealFlags) sealFiles(ctx context.Context, u *ui, plans *planner) error {
+	plan, err := plans.one(f.planned(u, nil)[0])
+	if err != nil {
+		return err
+	}
 	secret := plainSecret{
 		APIVersion: "v1", Kind: kindSecret, Type: "Opaque",
 		Metadata: map[string]string{"name": f.options.Name}, Data: map[string][]byte{},
@@ -41,7 +45,7 @@ func (f *sealFlags) sealFiles(ctx context.Context, u *ui, sealer *seal.Sealer) e
 	if options.Format == seal.SameFormat {
 		options.Format = seal.YAML
 	}
-	result, err := sealer.Manifest(manifest, options)
+	result, err := plan.seal(manifest, options)
 	if err != nil {
 		return withoutLine(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -51,6 +52,7 @@ func TestScripts(t *testing.T) {
 			"repeat": repeat,
 			"mode":   mode,
 			"bytes":  writeBytes,
+			"insert": insertText,
 		},
 	})
 }
@@ -195,4 +197,14 @@ func writeBytes(ts *testscript.TestScript, _ bool, args []string) {
 		out = append(out, byte(b))
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), out, 0o600))
+}
+
+// insert FILE WORD SOURCE puts the text of a file where a word stands in another.
+func insertText(ts *testscript.TestScript, _ bool, args []string) {
+	text := ts.ReadFile(args[0])
+	if !strings.Contains(text, args[1]) {
+		ts.Fatalf("%s does not hold %s", args[0], args[1])
+	}
+	text = strings.ReplaceAll(text, args[1], strings.TrimSpace(ts.ReadFile(args[2])))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 }

@@ -30,8 +30,9 @@ func newOpen(u *ui) *cobra.Command {
 		Short: "Open SealedSecrets with a private key, offline",
 		Long: `Open SealedSecrets: print the Secrets that the cluster would make of them.
 Needs a private key and no cluster. A PATH is a file, a directory, or - for
-standard input; other objects are passed through. Templates of a SealedSecret
-are run in the sandbox, the program fuin-render beside fuin.
+standard input; other objects are passed through. Values open where the
+kustomizations that reach the file put them, as fuin seal binds them. Templates
+of a SealedSecret are run in the sandbox, the program fuin-render beside fuin.
 
 The result is plain text: keep it out of Git. --out makes a file that only you
 can read.`,
@@ -72,8 +73,14 @@ func (f *openFlags) run(ctx context.Context, u *ui, args []string) error {
 		format = seal.JSON
 	}
 	b := batch{verb: "opening", want: kindSealedSecret, inputs: inputs}
-	b.do = func(ctx context.Context, _ input, data []byte) (seal.Result, error) {
-		return opener.Manifest(ctx, data, format)
+	b.do = func(ctx context.Context, in input, data []byte) (seal.Result, error) {
+		at, err := u.targetOf(in.path)
+		if err != nil {
+			return seal.Result{}, err
+		}
+		o := opener
+		o.Final = at.final
+		return o.Manifest(ctx, data, format)
 	}
 	done, err := b.run(ctx, u)
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"strings"
 	"sync"
 
 	"fuin.dev/config"
@@ -63,7 +62,7 @@ func (t *target) placings() (all []config.Placing, assumed string, err error) {
 }
 
 func (t *target) readPlacings() (all []config.Placing, assumed string, err error) {
-	if t.tree == nil {
+	if t.tree == nil || t.path == "-" { // which may go anywhere
 		return nil, "", nil
 	}
 	name, ok := nameIn(t.tree.root, t.path)
@@ -79,7 +78,7 @@ func (t *target) readPlacings() (all []config.Placing, assumed string, err error
 		return all, "", locatedIn(t.tree.root, err)
 	}
 	dir := path.Dir(name)
-	if t.path == "-" || isDirectory(t.path) {
+	if isDirectory(t.path) {
 		dir = name
 	}
 	all, err = ks.PlacingsIn(dir, t.renders)
@@ -110,7 +109,7 @@ func (t *target) final(scope seal.Scope, namespace, name string) (finalNamespace
 
 // defaultNamespace is the one to write into objects that name none: that of the
 // rule, unless kustomizations give them one.
-func (t *target) defaultNamespace(scope seal.Scope) (string, error) {
+func (t *target) defaultNamespace() (string, error) {
 	if t.rule.Namespace == "" {
 		return "", nil
 	}
@@ -123,17 +122,35 @@ func (t *target) defaultNamespace(scope seal.Scope) (string, error) {
 	return t.rule.Namespace, err
 }
 
-// unlisted is what to tell of a path that the kustomization beside it does not
-// list though it would change where its objects stand; "" if nothing.
-func (t *target) unlisted() string {
-	placings, assumed, err := t.placings()
-	if assumed == "" || err != nil {
-		return ""
+// doubts are what could make objects of the path stand elsewhere than they are
+// sealed for.
+func (t *target) doubts() []seal.Warning {
+	if t.path == "-" {
+		return doubtsHere()
 	}
+	placings, assumed, _ := t.placings()
+	var out []seal.Warning
 	for _, p := range placings {
-		if p.Namespace != "" || p.Prefix+p.Suffix != "" {
-			return strings.TrimSpace(fromHere(t.tree.root, assumed)) + " does not list it under resources; sealed as if it did"
+		if assumed != "" && (p.Namespace != "" || p.Prefix+p.Suffix != "") {
+			out = append(out, seal.Warning{Text: fromHere(t.tree.root, assumed) + " does not list the file under resources; sealed as if it did"})
+			break
 		}
 	}
-	return ""
+	for _, p := range placings {
+		if p.Unsure != "" {
+			out = append(out, seal.Warning{Text: fromHere(t.tree.root, p.Unsure) + " has transformers of its own; what they do to names is not followed"})
+			break
+		}
+	}
+	return out
+}
+
+// doubtsHere are those about standard input, which comes from nowhere.
+func doubtsHere() []seal.Warning {
+	for _, name := range config.KustomizationNames {
+		if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
+			return []seal.Warning{{Text: "what " + name + " does to names is not followed for standard input; say where it goes: --out FILE"}}
+		}
+	}
+	return nil
 }

@@ -14,6 +14,9 @@ type recipientFlags struct {
 	cert       string
 	recipients []string
 	cluster    clusterFlags
+
+	forceCluster bool
+	contexts     []string // of the clusters that were asked
 }
 
 func (f *recipientFlags) add(cmd *cobra.Command) {
@@ -21,6 +24,8 @@ func (f *recipientFlags) add(cmd *cobra.Command) {
 		"seal with this certificate: `KEY` is a file, an https URL, or cluster[:CONTEXT] to ask the cluster")
 	cmd.Flags().StringArrayVarP(&f.recipients, "recipient", "r", nil,
 		"seal to this age recipient: `KEY` is age1…, a file, an https URL, or cluster[:CONTEXT]; may be given several times, each can open then")
+	cmd.Flags().BoolVar(&f.forceCluster, "force-cluster", false,
+		"take the keys of --cert and -r though .fuin.yaml gives the path to another cluster")
 	fromEnvironment(cmd, "cert", "recipient")
 	f.cluster.add(cmd)
 }
@@ -31,11 +36,13 @@ const (
 	entryRecipients = "recipients"
 )
 
+// given reports whether a key is named.
+func (f *recipientFlags) given() bool { return f.cert != "" || len(f.recipients) > 0 }
+
 // load reads all keys named and checks that they can seal together.
 func (f *recipientFlags) load(ctx context.Context, u *ui) ([]*keys.Recipient, error) {
-	if f.cert == "" && len(f.recipients) == 0 {
-		return nil, misuse("name one: --cert FILE (a certificate), -r FILE or -r age1… (age recipients), or --cert cluster (asks the current cluster)",
-			"no key to seal with")
+	if !f.given() {
+		return nil, errNoKey()
 	}
 	var out []*keys.Recipient
 	if f.cert != "" {
@@ -98,6 +105,7 @@ func (f *recipientFlags) fromCluster(ctx context.Context, u *ui, contextName, en
 	if err != nil {
 		return nil, err
 	}
+	f.contexts = append(f.contexts, c.context)
 	u.note("sealing for %s", c)
 	if entry == entryCert {
 		return c.certificate(ctx)

@@ -140,9 +140,9 @@ func (r *repository) located(err error) error { return locatedIn(r.root, err) }
 func locatedIn(root string, err error) error {
 	var e *config.Error
 	if errors.As(err, &e) && e.File != "" {
-		moved := *e
-		moved.File = fromHere(root, e.File)
-		return &moved
+		inside := *e
+		inside.File = ""
+		return &named{fromHere(root, e.File), &inside}
 	}
 	return err
 }
@@ -226,10 +226,8 @@ func (r *repository) recipients(clusters []string, now time.Time) ([]*keys.Recip
 		out = distinct(slices.Concat(out, r.config.Recovery))
 	}
 	if err := keys.Compatible(out); err != nil {
-		return nil, &fault{
-			err:  fmt.Errorf("%s: sealing for %s at once: %w", r.path(config.File), strings.Join(clusters, ", "), err),
-			hint: cmp.Or(hintOf(err), "give each a rule of its own"), code: exitError,
-		}
+		err = fmt.Errorf("sealing for %s at once: %w", strings.Join(clusters, ", "), err)
+		return nil, &named{r.path(config.File), &fault{err, cmp.Or(hintOf(err), "give each a rule of its own"), exitError}}
 	}
 	return out, nil
 }

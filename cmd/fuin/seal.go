@@ -30,14 +30,21 @@ the cluster with the private key can open. Other objects are passed through as
 they are. A PATH is a file, a directory (all *.yaml, *.yml and *.json below it
 that hold a Secret), or - for standard input.
 
-The key is named, always: nothing is sealed for a cluster that happens to be
-the current one. A value is bound to its namespace and name unless --scope says
-otherwise; sealing needs no cluster and no private key.
+The path tells for which clusters: by the rules of .fuin.yaml, which fuin init
+writes, with the public keys that the repository holds. Keys of --cert and -r go
+before it, but not to seal for another of its clusters. Nothing is ever sealed
+for a cluster that happens to be the current one; neither a cluster nor a
+private key is needed.
+
+A value is bound to its namespace and name unless --scope says otherwise: to the
+final ones, as the kustomizations that reach the file make them. Of standard
+input, the path is that of --out, or else the working directory.
 
 --token and --field make tokens: sealed values in text, for the values of a Helm
 chart and other places where no SealedSecret stands. fuin filter and fuin render
 turn the Secrets that hold them into SealedSecrets.`,
-		Example: `  fuin seal --cert cert.pem secret.yaml > sealed.yaml
+		Example: `  fuin seal --in-place overlays/production/db.yaml
+  fuin seal --cert cert.pem secret.yaml > sealed.yaml
   fuin seal -r staging.txt --in-place overlays/staging
   kubectl create secret generic db --from-file=password --dry-run=client \
       -o yaml | fuin seal --cert cluster:staging -n shop -
@@ -95,25 +102,36 @@ func (f *sealFlags) run(ctx context.Context, u *ui, args []string) error {
 	if err != nil {
 		return err
 	}
-	recipients, err := f.keys.load(ctx, u)
-	if err != nil {
-		return err
-	}
-	sealer, err := seal.NewSealer(recipients...)
+	plans, err := f.keys.planner(ctx, u)
 	if err != nil {
 		return err
 	}
 	if f.tokens.wanted() {
-		return f.tokens.run(ctx, u, f, sealer, args)
+		return f.tokens.run(ctx, u, f, plans, args)
+	}
+	if err := plans.ready(f.planned(u, inputs)...); err != nil {
+		return err
 	}
 	f.options.Scope = seal.Scope(f.scope.value)
 	if !f.inPlace {
 		f.options.Format = f.output.formatFor(len(inputs))
 	}
 	if len(f.fromFile) > 0 {
-		return f.sealFiles(ctx, u, sealer)
+		return f.sealFiles(ctx, u, plans)
 	}
-	return f.sealManifests(ctx, u, sealer, inputs)
+	return f.sealManifests(ctx, u, plans, inputs)
+}
+
+// planned are the paths that decide for which keys.
+func (f *sealFlags) planned(u *ui, inputs []input) []string {
+	if len(inputs) == 0 {
+		inputs = []input{{path: "-"}}
+	}
+	paths := make([]string, 0, len(inputs))
+	for _, in := range inputs {
+		paths = append(paths, u.planPath(in.path, f.output.file))
+	}
+	return paths
 }
 
 // inputs are the manifests to seal.
@@ -137,10 +155,10 @@ func (f *sealFlags) sources(args []string) []string {
 	return all
 }
 
-func (f *sealFlags) sealManifests(ctx context.Context, u *ui, sealer *seal.Sealer, inputs []input) error {
+func (f *sealFlags) sealManifests(ctx context.Context, u *ui, plans *planner, inputs []input) error {
 	b := batch{verb: "sealing", want: kindSecret, inputs: inputs}
 	b.do = func(_ context.Context, in input, data []byte) (seal.Result, error) {
-		result, err := sealer.Manifest(data, f.options)
+		result, err := f.seal(plans, in, data)
 		if err == nil && f.inPlace && !bytes.Equal(data, result.Out) {
 			err = rewriteFile(in.path, result.Out)
 			result.Out = nil // a large tree need not stay in memory
@@ -156,6 +174,21 @@ func (f *sealFlags) sealManifests(ctx context.Context, u *ui, sealer *seal.Seale
 		return err
 	}
 	return f.output.write(u, joinOutcomes(done), modePublic)
+}
+
+// seal seals a file by the plan for its path. One that was found in a directory
+// needs none if it holds no Secret.
+func (f *sealFlags) seal(plans *planner, in input, data []byte) (seal.Result, error) {
+	plan, err := plans.at(f.planned(plans.u, []input{in})[0])
+	if err != nil && in.found {
+		if none := seal.NeedSecret(data); none != nil {
+			return seal.Result{}, none
+		}
+	}
+	if err != nil {
+		return seal.Result{}, err
+	}
+	return plan.seal(data, f.options)
 }
 
 func (f *sealFlags) summarize(u *ui, done []outcome) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 
@@ -53,11 +54,23 @@ func (f *tokenFlags) check(cmd *cobra.Command, all *sealFlags, args []string) er
 }
 
 // run seals a token, or fields of a file.
-func (f *tokenFlags) run(ctx context.Context, u *ui, all *sealFlags, sealer *seal.Sealer, args []string) error {
-	if f.token {
-		return f.sealToken(ctx, u, all, sealer)
+func (f *tokenFlags) run(ctx context.Context, u *ui, all *sealFlags, plans *planner, args []string) error {
+	path := "-"
+	if !f.token {
+		path = args[0]
 	}
-	return f.sealFields(ctx, u, all, sealer, args[0])
+	plan, err := plans.one(u.planPath(path, all.output.file))
+	if err != nil {
+		return err
+	}
+	all.options.Namespace = cmp.Or(all.options.Namespace, plan.rule.Namespace)
+	if all.scope.value == "" && plan.rule.Scope == seal.ClusterWide { // a token cannot be strict
+		all.scope.value = string(seal.ClusterWide)
+	}
+	if f.token {
+		return f.sealToken(ctx, u, all, plan.sealer)
+	}
+	return f.sealFields(ctx, u, all, plan.sealer, path)
 }
 
 func (f *tokenFlags) sealToken(ctx context.Context, u *ui, all *sealFlags, sealer *seal.Sealer) error {

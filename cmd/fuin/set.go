@@ -24,12 +24,14 @@ func newSet(u *ui) *cobra.Command {
 		Short: "Seal one value into a SealedSecret",
 		Long: `Seal one value into a SealedSecret of a file: KEY is added, or its value
 replaced. Every other byte of the file stays as it is, but for the annotation
-fuin.dev/key, which names the keys used. Needs no private key and no cluster.
-FILE - is standard input, which is written to standard output.
+fuin.dev/key, which names the keys used. Needs no private key and no cluster:
+the path tells whom to seal for, by the rules of .fuin.yaml, unless --cert or -r
+names a key. FILE - is standard input, which is written to standard output.
 
 The value is asked for on a terminal, or read from standard input, without the
 line end behind it. It is never an argument: those can be read by others.`,
-		Example: `  fuin set --cert cert.pem sealed.yaml password
+		Example: `  fuin set overlays/production/db.yaml password
+  fuin set --cert cert.pem sealed.yaml password
   pass show shop/db | fuin set -r staging.txt sealed.yaml password
   fuin set -r staging.txt --generate 32 sealed.yaml token
   fuin set -r staging.txt --name tls --from-file key.pem all.yaml tls.key`,
@@ -72,11 +74,11 @@ func (f *setFlags) run(ctx context.Context, u *ui, file, key string) error {
 	if _, err := f.target.of(key).Find(data); err != nil {
 		return nameError(input{path: file}.name(), err)
 	}
-	recipients, err := f.keys.load(ctx, u)
+	plans, err := f.keys.planner(ctx, u)
 	if err != nil {
 		return err
 	}
-	sealer, err := seal.NewSealer(recipients...)
+	plan, err := plans.one(u.planPath(file, f.target.out))
 	if err != nil {
 		return err
 	}
@@ -84,7 +86,7 @@ func (f *setFlags) run(ctx context.Context, u *ui, file, key string) error {
 	if err != nil {
 		return err
 	}
-	result, err := sealer.Set(data, f.target.of(key), value)
+	result, err := plan.set(data, f.target.of(key), value)
 	if err != nil {
 		return nameError(input{path: file}.name(), err)
 	}
