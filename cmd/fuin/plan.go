@@ -150,7 +150,7 @@ func (p *planner) recipients(t *target, clusters []string) ([]*keys.Recipient, e
 	}
 	all := distinct(slices.Concat(p.named, t.repository.config.Recovery))
 	if err := keys.Compatible(all); err != nil {
-		return nil, &fault{fmt.Errorf("the key named, and the recovery keys of %s: %w", t.repository.path(config.File), err), hintOf(err), exitError}
+		return nil, &fault{fmt.Errorf("the key named, and the recovery keys of %s: %w", t.repository.file(), err), hintOf(err), exitError}
 	}
 	return all, nil
 }
@@ -197,7 +197,7 @@ func (r *repository) inContext(name string) []string {
 func (t *target) foreign(what string, owners []string) error {
 	return failAt(t.path, "leave --cert, -r and FUIN_* out, and the keys of its rule are taken; to seal for "+strings.Join(owners, ", ")+" all the same, add --force-cluster",
 		"%s is of cluster %s, and %s line %d gives the path to %s", what, strings.Join(owners, ", "),
-		t.repository.path(config.File), t.rule.Line, strings.Join(t.rule.Clusters, ", "))
+		t.repository.file(), t.rule.Line, strings.Join(t.rule.Clusters, ", "))
 }
 
 func meet(a, b []string) bool {

@@ -119,9 +119,10 @@ func nameIn(root, path string) (string, bool) {
 	return filepath.ToSlash(rel), true
 }
 
-// path is a file of the repository as people write it where they stand.
-func (r *repository) path(name string) string { return fromHere(r.root, name) }
+// file is its .fuin.yaml as people write it where they stand.
+func (r *repository) file() string { return fromHere(r.root, config.File) }
 
+// fromHere is a file below a root as people write it where they stand.
 func fromHere(root, name string) string {
 	full := filepath.Join(root, filepath.FromSlash(name))
 	here, err := realPath(".")
@@ -191,7 +192,7 @@ func (r *repository) target(path string) (*target, error) {
 // clusters are those that values at the path are sealed for. It is an error if
 // no rule names one.
 func (t *target) clusters() ([]string, error) {
-	file := t.repository.path(config.File)
+	file := t.repository.file()
 	switch {
 	case !t.ruled:
 		return nil, misuse("add one, as {path: "+ruleFor(t.name)+", clusters: […]}, or name a key: -r FILE",
@@ -227,7 +228,7 @@ func (r *repository) recipients(clusters []string, now time.Time) ([]*keys.Recip
 	}
 	if err := keys.Compatible(out); err != nil {
 		err = fmt.Errorf("sealing for %s at once: %w", strings.Join(clusters, ", "), err)
-		return nil, &named{r.path(config.File), &fault{err, cmp.Or(hintOf(err), "give each a rule of its own"), exitError}}
+		return nil, &named{r.file(), &fault{err, cmp.Or(hintOf(err), "give each a rule of its own"), exitError}}
 	}
 	return out, nil
 }
