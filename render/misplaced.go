@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"maps"
 	"regexp"
 	"slices"
@@ -80,55 +81,46 @@ func (r *referring) isPlace(way []string) bool {
 // be for the webhook of bank-vaults.
 func (r *referring) stray(text string, at []string) {
 	if strings.Contains(text, reference.Prefix) {
-		r.misplaced(at, "it")
+		r.misplaced(at, "")
 		return
 	}
 	for _, f := range reference.FindForeign(text, reference.Placeholders{Ignore: placeholdersOf(r.object).Ignore}) {
 		if f.Writes || strings.HasPrefix(text[f.Offset:], "<") {
-			r.foreign(fieldPath(at), text, []reference.Foreign{f})
+			r.foreign(FieldPath(at), text, []reference.Foreign{f})
 		}
 	}
 }
 
 func (r *referring) misplaced(at []string, what string) {
-	r.fault(fieldPath(at), "", -1, hintFor(r.object, at), "a reference to Vault stands in %s, where it is not resolved", place(r.object, at, what))
+	place, hint := Misplaced(r.object.Kind(), at)
+	r.fault(FieldPath(at), "", -1, hint, "a reference to Vault stands in %s, where it is not resolved", cmp.Or(what, place))
 }
 
-// place names what a reference stands in.
-func place(o Object, at []string, what string) string {
-	switch {
-	case what != "it":
-		return what
-	case slices.Contains(at, "annotations"):
-		return "an annotation"
-	case slices.Contains(at, "labels"):
-		return "a label"
-	case o.Kind() == "ConfigMap":
-		return "a ConfigMap"
-	case slices.Contains(at, "args"), slices.Contains(at, "command"):
-		return "an argument"
-	case slices.Contains(at, "env"):
-		return "an environment variable"
-	}
-	return "this field"
-}
-
-func hintFor(o Object, at []string) string {
+// Misplaced names what a reference stands in that is at this way in an object
+// of a kind, but in no place where one is resolved, and tells what to do.
+func Misplaced(kind string, way []string) (place, hint string) {
 	const secret = "put it into a Secret's stringData or a SealedSecret's spec.template.data"
-	switch {
-	case slices.Contains(at, "env"):
-		return secret + ", and name that with valueFrom.secretKeyRef"
-	case slices.Contains(at, "args"), slices.Contains(at, "command"):
-		return secret + ", take it into the environment with valueFrom.secretKeyRef, and write $(NAME) here"
-	case o.Kind() == "ConfigMap":
-		return secret + ", and mount that in place of the ConfigMap"
+	has := func(names ...string) bool {
+		return slices.ContainsFunc(names, func(name string) bool { return slices.Contains(way, name) })
 	}
-	return secret
+	switch {
+	case has("annotations"):
+		return "an annotation", secret
+	case has("labels"):
+		return "a label", secret
+	case kind == "ConfigMap":
+		return "a ConfigMap", secret + ", and mount that in place of the ConfigMap"
+	case has("args", "command"):
+		return "an argument", secret + ", take it into the environment with valueFrom.secretKeyRef, and write $(NAME) here"
+	case has("env"):
+		return "an environment variable", secret + ", and name that with valueFrom.secretKeyRef"
+	}
+	return "this field", secret
 }
 
-// fieldPath writes a way as people read it. Names that are more than a word are in
-// brackets.
-func fieldPath(at []string) string {
+// FieldPath writes the way to a field as people read it; an index is [N] in it.
+// Names that are more than a word are in brackets and quotes.
+func FieldPath(at []string) string {
 	var out strings.Builder
 	for _, name := range at {
 		switch {
@@ -148,7 +140,7 @@ func fieldPath(at []string) string {
 var isIndex = regexp.MustCompile(`\A\[[0-9]{1,9}\]\z`)
 
 // within is the path of a key.
-func within(field, key string) string { return fieldPath(append(strings.Split(field, "."), key)) }
+func within(field, key string) string { return FieldPath(append(strings.Split(field, "."), key)) }
 
 func isWord(name string) bool {
 	return name != "" && len(name) <= 80 && !strings.ContainsFunc(name, func(r rune) bool {

@@ -90,10 +90,10 @@ func (r *referring) unencoded(key, text string, with reference.Placeholders) {
 }
 
 func (r *referring) templates() {
-	templates := mapping(r.object.Content, "spec", "template", "data")
+	templates, with := mapping(r.object.Content, "spec", "template", "data"), placeholdersOf(r.object)
 	for _, key := range slices.Sorted(maps.Keys(templates)) {
 		if text, ok := templates[key].(string); ok {
-			r.value("spec.template.data", key, text, reference.ParseTemplate, reference.Placeholders{})
+			r.value("spec.template.data", key, text, reference.ParseTemplate, with)
 		}
 	}
 }

@@ -15,7 +15,7 @@ func TestReference(t *testing.T) {
 	const file = "../../docs/cli.md"
 	var want bytes.Buffer
 	want.WriteString("# Command reference\n\nMade from the commands' own help by `make generate`.\n")
-	reference(&want, newRoot(newUI()))
+	writeReference(&want, newRoot(newUI()))
 	if *update {
 		if err := os.WriteFile(file, want.Bytes(), 0o644); err != nil {
 			t.Fatal(err)
@@ -35,13 +35,13 @@ func TestReference(t *testing.T) {
 	}
 }
 
-func reference(out *bytes.Buffer, cmd *cobra.Command) {
+func writeReference(out *bytes.Buffer, cmd *cobra.Command) {
 	var text bytes.Buffer
 	printHelp(&text, cmd)
 	fmt.Fprintf(out, "\n## %s\n\n```\n%s```\n", cmd.CommandPath(), text.String())
 	for _, sub := range cmd.Commands() {
 		if sub.Name() != "help" {
-			reference(out, sub)
+			writeReference(out, sub)
 		}
 	}
 }
