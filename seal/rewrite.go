@@ -82,7 +82,7 @@ type rewrite struct {
 // document returns the new bytes of a document, nil if nothing changes. It
 // changes the tree.
 func (r *rewriter) document(d *document) ([]byte, error) {
-	e := &editor{spans: newSpans(d.raw), of: &found{}, json: d.format == JSON, eol: d.eol()}
+	e := newEditor(d, "")
 	if e.json {
 		if err := e.placeJSON(d.root); err != nil {
 			return nil, err

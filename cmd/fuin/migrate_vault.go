@@ -23,18 +23,18 @@ func newMigrateVaultRefs(u *ui) *cobra.Command {
 		Short: "Rewrite references to Vault of other tools",
 		Long: `Rewrite the references to Vault that argocd-vault-plugin and bank-vaults read
 (<path:PATH#KEY#VERSION>, <KEY> under the annotation avp.kubernetes.io/path,
-vault:PATH#KEY#VERSION, ${vault:PATH#KEY}) into ref+vault://PATH#/KEY. A PATH is a
-file, a directory (all *.yaml, *.yml and *.json below it), or -.
+vault:PATH#KEY#VERSION, ${vault:PATH#KEY}) into ref+vault://PATH#/KEY. A PATH is
+a file, a directory (all *.yaml, *.yml and *.json below it), or -.
 
 They are rewritten in stringData and data of Secrets, in spec.template.data of
 SealedSecrets, in secretGenerators, in the Helm values of Environments, and in
 files that hold no object of Kubernetes, such as the values of a chart. Every
-other byte stays; what is base64 in data stays base64. A /data/ in a path is left
-there: it is read as it was.
+other byte stays; what is base64 in data stays base64. A /data/ in a path is
+left there: it is read as it was.
 
 What has no form here is left as it is and named with its line: references in
-other places, >>vault: (which writes), functions behind |, templates for a key. The
-exit code is 3 then. Annotations that other tools read are named, too.`,
+other places, >>vault: (which writes), functions behind |, templates for a key.
+The exit code is 3 then. Annotations that other tools read are named, too.`,
 		Example: `  fuin migrate vault-refs overlays/production
   fuin migrate vault-refs . --in-place && git diff`,
 		Args: f.check,
