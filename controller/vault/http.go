@@ -22,8 +22,7 @@ var errLarge = errors.New("the answer is too large")
 
 // newClient makes a client of Vault that does what is told and no more: one
 // request for each call, to this address, with these headers; no redirect is
-// followed, no answer read beyond maxAnswer. What VAULT_ variables add to a
-// request, guard takes out.
+// followed, no answer read beyond maxAnswer.
 func newClient(spec v1alpha1.VaultConnectionSpec) (*api.Client, *http.Transport, error) {
 	transport, err := newTransport(spec)
 	if err != nil {
@@ -63,7 +62,8 @@ func newTransport(spec v1alpha1.VaultConnectionSpec) (*http.Transport, error) {
 // headers are all that a request may have.
 var headers = []string{"Accept", "Content-Type", "User-Agent", api.AuthHeaderName, api.NamespaceHeaderName, api.RequestHeaderName}
 
-// guard lets through what the resolver means to send, and bounds what comes back.
+// guard lets through what the resolver means to send, whatever the library adds,
+// and bounds what comes back.
 type guard struct{ next http.RoundTripper }
 
 func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {

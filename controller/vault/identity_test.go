@@ -34,7 +34,7 @@ func TestANamespaceReadsItsOwnPathsOnly(t *testing.T) {
 
 func TestAWrongAudienceIsRefusedByVault(t *testing.T) {
 	s := newSystem(t)
-	s.connect(func(spec *v1alpha1.VaultConnectionSpec) { spec.Auth.JWT.Audience = "somebody-else" })
+	s.connect(func(spec *spec) { spec.Auth.JWT.Audience = "somebody-else" })
 	ns := s.tenant()
 	_, err := s.resolve(ns, "apps/"+ns+"/x#/k")
 	f := s.fails(vault.LoginFailed, err, "eyJ")
@@ -45,7 +45,7 @@ func TestAWrongAudienceIsRefusedByVault(t *testing.T) {
 
 func TestARoleThatIsMissing(t *testing.T) {
 	s := newSystem(t)
-	s.connect(func(spec *v1alpha1.VaultConnectionSpec) { spec.Auth.JWT.Role = "nobody" })
+	s.connect(func(spec *spec) { spec.Auth.JWT.Role = "nobody" })
 	ns := s.tenant()
 	_, err := s.resolve(ns, "apps/"+ns+"/x#/k")
 	if f := s.fails(vault.LoginFailed, err, "eyJ"); !strings.Contains(f.Message, "there is no such role") {
@@ -57,7 +57,7 @@ func TestADeletedAccountIsRefusedByTheAPIServer(t *testing.T) {
 	s := newSystem(t)
 	s.connect(nil)
 	ns := s.tenant()
-	s.ok(s.admin.Delete(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: vault.Account}}))
+	s.ok(s.admin.Delete(t.Context(), account(ns)))
 	_, err := s.resolve(ns, "apps/"+ns+"/x#/k")
 	if f := s.fails(vault.AccountMissing, err); !strings.Contains(f.Message, ns+"/vault-reader") {
 		t.Errorf("it does not name the account: %v", f)
@@ -71,9 +71,10 @@ func TestADeletedAccountIsRefusedByTheAPIServer(t *testing.T) {
 }
 
 func TestARevokedTokenIsReplacedOnce(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t)
 	s.ok(s.Vault.JWTRole(t.Context(), "jwt", vaulttest.Role{Name: "service", Policies: []string{"tenant"}, Service: true}))
-	s.connect(func(spec *v1alpha1.VaultConnectionSpec) { spec.Auth.JWT.Role = "service" })
+	s.connect(func(spec *spec) { spec.Auth.JWT.Role = "service" })
 	ns := s.tenant()
 	s.put("apps/"+ns+"/x", map[string]any{"k": "v"})
 	s.values(ns, "apps/"+ns+"/x#/k")
@@ -97,7 +98,7 @@ func TestADenialIsNotALoginEachTime(t *testing.T) {
 	mark := s.mark()
 	for range 20 {
 		_, err := s.resolve(ns, "apps/other/x#/k", "apps/other/y#/k")
-		s.fails(vault.Denied, err)
+		_ = s.fails(vault.Denied, err)
 	}
 	if got := s.since(mark, ""); got["login"] > 2 {
 		t.Errorf("%d log-ins for 20 denials", got["login"])
@@ -105,9 +106,10 @@ func TestADenialIsNotALoginEachTime(t *testing.T) {
 }
 
 func TestOneLoginForEachNamespaceAndLifetime(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t)
 	s.ok(s.Vault.JWTRole(t.Context(), "jwt", vaulttest.Role{Name: "brief", Policies: []string{"tenant"}, TTL: 3 * time.Second}))
-	s.connect(func(spec *v1alpha1.VaultConnectionSpec) { spec.Auth.JWT.Role = "brief" })
+	s.connect(func(spec *spec) { spec.Auth.JWT.Role = "brief" })
 	ns := s.tenant()
 	s.put("apps/"+ns+"/x", map[string]any{"k": "v"})
 	mark, began := s.mark(), time.Now()
@@ -144,7 +146,7 @@ func TestAccountsThatLogInAsOneAreBoundByPrefixes(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			s := newSystem(t)
 			s.ok(s.admin.Create(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "fuin-system", Name: kind}, StringData: auth.data}))
-			s.connect(func(spec *v1alpha1.VaultConnectionSpec) {
+			s.connect(func(spec *spec) {
 				spec.Auth, spec.PathPrefixes = auth.auth, []string{"apps/{namespace}/", "old/{namespace}"}
 			})
 			mine, theirs := s.tenant(), s.tenant()
@@ -155,7 +157,7 @@ func TestAccountsThatLogInAsOneAreBoundByPrefixes(t *testing.T) {
 			s.values(theirs, "apps/"+theirs+"/x#/k")
 			for _, path := range []string{"apps/" + theirs + "/x", "apps/data/" + theirs + "/x", "apps/" + mine + "more/x", "apps/x/data/" + mine + "/x", "apps/metadata/" + mine + "/x"} {
 				_, err := s.resolve(mine, path+"#/k")
-				s.fails(vault.Refused, err, "theirs\"", secret, token)
+				_ = s.fails(vault.Refused, err, "theirs\"", secret, token)
 			}
 		})
 	}
@@ -169,7 +171,7 @@ func TestANamespaceCalledDataHasNoMore(t *testing.T) {
 	s.ok(err)
 	s.ok(s.admin.Create(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "fuin-system", Name: "token-data"}, StringData: map[string]string{"token": token}}))
 	for label, prefix := range map[string]string{"plain": "apps/{namespace}/", "written": "apps/data/{namespace}/"} {
-		s.connect(func(spec *v1alpha1.VaultConnectionSpec) {
+		s.connect(func(spec *spec) {
 			spec.Auth = v1alpha1.VaultAuth{Token: &v1alpha1.VaultTokenAuth{SecretRef: v1alpha1.LocalReference{Name: "token-data"}}}
 			spec.PathPrefixes, spec.NamespaceSelector = []string{prefix}, &metav1.LabelSelector{MatchLabels: map[string]string{"prefix": label}}
 		})
@@ -186,7 +188,7 @@ func TestANamespaceCalledDataHasNoMore(t *testing.T) {
 		}
 		for _, path := range []string{"apps/data/other/x", "apps/other/x"} {
 			_, err := s.resolve("data", path+"#/k")
-			s.fails(vault.Refused, err)
+			_ = s.fails(vault.Refused, err)
 		}
 	}
 }

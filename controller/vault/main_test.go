@@ -177,13 +177,20 @@ func (s *system) tenant() string {
 // reader makes a namespace's account.
 func (s *system) reader(ns string) {
 	s.t.Helper()
-	s.ok(s.admin.Create(s.t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: vault.Account}}))
+	s.ok(s.admin.Create(s.t.Context(), account(ns)))
+}
+
+// spec is what a test changes of a connection.
+type spec = v1alpha1.VaultConnectionSpec
+
+func account(ns string) *corev1.ServiceAccount {
+	return &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: vault.Account}}
 }
 
 // connect makes a VaultConnection for the test's namespaces.
-func (s *system) connect(change func(*v1alpha1.VaultConnectionSpec)) string {
+func (s *system) connect(change func(*spec)) string {
 	s.t.Helper()
-	vc := &v1alpha1.VaultConnection{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}, Spec: s.spec()}
+	vc := &v1alpha1.VaultConnection{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}, Spec: s.usual()}
 	if change != nil {
 		change(&vc.Spec)
 	}
@@ -196,9 +203,9 @@ func (s *system) connect(change func(*v1alpha1.VaultConnectionSpec)) string {
 	return vc.Name
 }
 
-// spec is what most tests use.
-func (s *system) spec() v1alpha1.VaultConnectionSpec {
-	return v1alpha1.VaultConnectionSpec{
+// usual is what most tests use.
+func (s *system) usual() spec {
+	return spec{
 		Address: s.Vault.Addresses[0], CABundle: s.Vault.CA, QPS: 1000,
 		Auth:              v1alpha1.VaultAuth{JWT: &v1alpha1.VaultAccountAuth{Role: "tenant", Audience: "vault"}},
 		NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"test": s.label}},
@@ -206,7 +213,7 @@ func (s *system) spec() v1alpha1.VaultConnectionSpec {
 }
 
 // change edits a VaultConnection.
-func (s *system) change(name string, change func(*v1alpha1.VaultConnectionSpec)) {
+func (s *system) change(name string, change func(*spec)) {
 	s.t.Helper()
 	vc := &v1alpha1.VaultConnection{}
 	s.ok(s.admin.Get(s.t.Context(), client.ObjectKey{Name: name}, vc))

@@ -42,14 +42,16 @@ func (c *connection) objectIn(answer granted, what plan) (object, *Failure) {
 		return object{}, c.fault(InvalidAnswer, "the answer is not as expected")
 	}
 	o := object{mount: what.mount, data: said.Data, gone: "there is nothing"}
-	switch {
-	case what.mount.kv2():
+	found := answer.status != http.StatusNotFound
+	if what.mount.kv2() && !isNull(o.data) {
 		if f := c.unwrap(&o); f != nil {
 			return object{}, f
 		}
-	case answer.status == http.StatusNotFound:
-		o.data = nil
-	case isNull(o.data):
+	}
+	switch {
+	case !found:
+		o.data = nil // of a deleted version, metadata is left
+	case isNull(o.data): // that is no absence: it would come with HTTP 404
 		return object{}, c.fault(InvalidAnswer, "the answer holds no data")
 	}
 	if !what.kept && o.there() {
@@ -58,13 +60,9 @@ func (c *connection) objectIn(answer granted, what plan) (object, *Failure) {
 	return o, nil
 }
 
-// unwrap takes the data of KV version 2 out of what is around it. A version that
-// was deleted leaves the rest.
+// unwrap takes the data of KV version 2 out of what is around it, which tells more
+// where there is none.
 func (c *connection) unwrap(o *object) *Failure {
-	if isNull(o.data) {
-		o.data = nil
-		return nil
-	}
 	var inner struct {
 		Data     json.RawMessage `json:"data"`
 		Metadata struct {
@@ -76,10 +74,6 @@ func (c *connection) unwrap(o *object) *Failure {
 		return c.fault(InvalidAnswer, "the answer is not that of KV version 2")
 	}
 	o.data = inner.Data
-	if !isNull(o.data) {
-		return nil
-	}
-	o.data = nil
 	switch {
 	case inner.Metadata.Destroyed:
 		o.gone = "the version is destroyed"

@@ -9,6 +9,8 @@ package vault
 
 import (
 	"log/slog"
+	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -46,8 +48,15 @@ type Resolver struct {
 	closed      bool
 }
 
-// New makes a Resolver. Close gives back what it holds.
+// New makes a Resolver. Close gives back what it holds. VAULT_ variables are taken
+// out of the process's environment: they are other programs' business, and the
+// client library would heed them.
 func New(cfg Config) *Resolver {
+	for _, variable := range os.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "VAULT_") {
+			_ = os.Unsetenv(name)
+		}
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
