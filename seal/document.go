@@ -50,7 +50,7 @@ type document struct {
 // documents splits and parses a file of manifests: YAML documents, or JSON
 // objects one behind the other.
 func documents(data []byte) ([]*document, error) {
-	data = bytes.TrimPrefix(data, []byte(byteOrderMark))
+	data = trimMark(data)
 	switch {
 	case len(data) > MaxManifest:
 		return nil, refuse("split it", "%d bytes; a manifest has at most %d", len(data), MaxManifest)
@@ -86,6 +86,8 @@ func errTooMany(line int) error {
 
 // byteOrderMark is what some editors begin a file with.
 const byteOrderMark = "\xef\xbb\xbf"
+
+func trimMark(data []byte) []byte { return bytes.TrimPrefix(data, []byte(byteOrderMark)) }
 
 // splitYAML cuts before each line that begins a document, and before the
 // directives above it. YAML allows "---" at the start of a line nowhere else,

@@ -91,7 +91,7 @@ func (f *found) result(data []byte, changes []change) (Result, error) {
 	if err != nil {
 		return Result{}, docs[i].at(err)
 	}
-	body := bytes.TrimPrefix(data, []byte(byteOrderMark))
+	body := trimMark(data)
 	mark := data[:len(data)-len(body)]
 	rest := body[f.offset+len(docs[i].raw):]
 	r := Result{Out: slices.Concat(mark, body[:f.offset], edited, rest), Objects: []string{f.Namespace + "/" + f.Name}}

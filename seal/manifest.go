@@ -117,7 +117,7 @@ func (w *walk) run(data []byte) (Result, error) {
 		}
 	}
 	w.result.Out = join(docs, w.screen(docs, outs), w.format)
-	if bytes.HasPrefix(data, []byte(byteOrderMark)) && bytes.HasPrefix(w.result.Out, docs[0].raw) {
+	if len(trimMark(data)) < len(data) && bytes.HasPrefix(w.result.Out, docs[0].raw) {
 		w.result.Out = append([]byte(byteOrderMark), w.result.Out...)
 	}
 	slices.SortStableFunc(w.result.Warnings, func(a, b Warning) int { return a.Line - b.Line })
@@ -160,16 +160,27 @@ func (w *walk) object(at **yaml.Node) (changed bool, err error) {
 		old := *at
 		*at, err = w.convert(old)
 		return *at != old, err
-	case isCore && kind == "List", w.wanted(apiVersion, strings.TrimSuffix(kind, "List")), apiVersion == "v1" && kind == w.want+"List":
+	case w.isList(apiVersion, kind):
 		return w.items(*at, kind)
 	case w.want == "Secret" && isCore && isLikeSecret(kind):
 		return false, refuseAt((*at).Line, "write apiVersion: v1 and kind: Secret",
 			"apiVersion %.40q with kind %.40q is no Secret, and would stay in plain", apiVersion, kind)
 	}
+	w.note(kind)
+	return false, nil
+}
+
+// note takes up the kind of an object that is passed through.
+func (w *walk) note(kind string) {
 	if len(w.result.Others) < maxOthers && !slices.Contains(w.result.Others, kind) {
 		w.result.Others = append(w.result.Others, kind)
 	}
-	return false, nil
+}
+
+func (w *walk) isList(apiVersion, kind string) bool {
+	isCore := !strings.Contains(apiVersion, "/")
+	return isCore && kind == "List" || w.wanted(apiVersion, strings.TrimSuffix(kind, "List")) ||
+		apiVersion == "v1" && kind == w.want+"List"
 }
 
 func (w *walk) wanted(apiVersion, kind string) bool {

@@ -90,7 +90,7 @@ func (o Opener) values(ctx context.Context, ob Object, out *Opened) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		value, by, err := s.open(o, ob.place(key), ob.Values[key])
+		value, by, err := s.open(o, ob.Place(key), ob.Values[key])
 		switch {
 		case s.stopped != nil:
 			return s.stopped
@@ -114,7 +114,7 @@ func (o Opener) again(ctx context.Context, ob Object, names []string, found []*k
 			return err
 		}
 		o.Identities = found[i : i+1]
-		value, by, err := o.Open(ob.place(key), ob.Values[key])
+		value, by, err := o.Open(ob.Place(key), ob.Values[key])
 		if err != nil {
 			return err
 		}
@@ -124,8 +124,8 @@ func (o Opener) again(ctx context.Context, ob Object, names []string, found []*k
 	return nil
 }
 
-// place is where a value of the object stands.
-func (ob Object) place(key string) Place {
+// Place is where a value of the object stands.
+func (ob Object) Place(key string) Place {
 	return Place{Scope: ob.Scope(), Namespace: ob.Namespace, Name: ob.Name, Key: key}
 }
 

@@ -60,7 +60,7 @@ func (o Opener) sealedSecret(ctx context.Context, n *yaml.Node, w *walk) (*yaml.
 
 // standing is the object where it will stand.
 func (o Opener) standing(ob Object, line int) (Object, error) {
-	at, err := o.Final.of(ob.place(""))
+	at, err := o.Final.of(ob.Place(""))
 	if err != nil {
 		return ob, refusal(line, "SealedSecret "+strings.TrimPrefix(ob.Namespace+"/"+ob.Name, "/")+": ", err)
 	}

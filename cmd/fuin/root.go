@@ -38,9 +38,11 @@ way, be it Git host, CI or reviewer, can read a value.`,
 		&cobra.Group{ID: groupEnvironments, Title: "Environments"},
 		&cobra.Group{ID: groupOther, Title: "Other"})
 	addGrouped(root, groupSecrets, newSeal(u), newOpen(u), newSet(u), newUnset(u), newInspect(u), newMigrate(u))
+	addGrouped(root, groupSecrets, newDiff(u))
 	addGrouped(root, groupKeys, newKeys(u))
 	addGrouped(root, groupEnvironments, newRender(u), newStatus(u), newWait(u))
 	addGrouped(root, groupOther, newVersion(u), newCompletion(u))
+	root.AddCommand(newTextconv(u), newMergeDriver()) // which git calls
 	root.SetHelpCommand(newHelp(u))
 	root.AddCommand(newExitCodes())
 	needVerb(root)

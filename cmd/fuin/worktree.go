@@ -76,9 +76,7 @@ var isCommit = regexp.MustCompile(`^[0-9a-f]{7,64}$`)
 func (w *worktree) git(ctx context.Context, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, gitTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "git", append([]string{"-C", w.dir}, args...)...)
-	cmd.Env = append(os.Environ(), "LC_ALL=C", "GIT_TERMINAL_PROMPT=0", "GIT_OPTIONAL_LOCKS=0", "GIT_NO_LAZY_FETCH=1")
-	cmd.WaitDelay = time.Second
+	cmd := w.command(ctx, args...)
 	var out bytes.Buffer
 	cmd.Stdout = &out
 	if err := cmd.Run(); err != nil {
@@ -88,6 +86,14 @@ func (w *worktree) git(ctx context.Context, args ...string) (string, error) {
 		return "", errNoWorktree
 	}
 	return out.String(), nil
+}
+
+// command is a call of git; it ends with the context.
+func (w *worktree) command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "git", append([]string{"-C", w.dir}, args...)...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C", "GIT_TERMINAL_PROMPT=0", "GIT_OPTIONAL_LOCKS=0", "GIT_NO_LAZY_FETCH=1")
+	cmd.WaitDelay = time.Second
+	return cmd
 }
 
 // from reports whether a repository is one of the work tree's remotes.
