@@ -66,7 +66,7 @@ func (r *referring) isPlace(way []string) bool {
 	switch r.object.Group() + "/" + r.object.Kind() {
 	case "/Secret":
 		places = [][]string{{"stringData", "*"}, {"data", "*"}}
-	case sealedSecretID:
+	case ofSealed:
 		places = [][]string{{"spec", "template", "data", "*"}, {"spec", "encryptedData"}}
 	case "fuin.dev/Environment":
 		places = [][]string{{"spec", "helm", "values"}, {"spec", "jsonnet", "externalVariables"}}
@@ -99,23 +99,23 @@ func (r *referring) misplaced(at []string, what string) {
 // Misplaced names what a reference stands in that is at this way in an object
 // of a kind, but in no place where one is resolved, and tells what to do.
 func Misplaced(kind string, way []string) (place, hint string) {
-	const secret = "put it into a Secret's stringData or a SealedSecret's spec.template.data"
+	const there = "put it into a Secret's stringData or a SealedSecret's spec.template.data"
 	has := func(names ...string) bool {
 		return slices.ContainsFunc(names, func(name string) bool { return slices.Contains(way, name) })
 	}
 	switch {
 	case has("annotations"):
-		return "an annotation", secret
+		return "an annotation", there
 	case has("labels"):
-		return "a label", secret
+		return "a label", there
 	case kind == "ConfigMap":
-		return "a ConfigMap", secret + ", and mount that in place of the ConfigMap"
+		return "a ConfigMap", there + ", and mount that in place of the ConfigMap"
 	case has("args", "command"):
-		return "an argument", secret + ", take it into the environment with valueFrom.secretKeyRef, and write $(NAME) here"
+		return "an argument", there + ", take it into the environment with valueFrom.secretKeyRef, and write $(NAME) here"
 	case has("env"):
-		return "an environment variable", secret + ", and name that with valueFrom.secretKeyRef"
+		return "an environment variable", there + ", and name that with valueFrom.secretKeyRef"
 	}
-	return "this field", secret
+	return "this field", there
 }
 
 // FieldPath writes the way to a field as people read it; an index is [N] in it.

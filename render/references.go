@@ -33,7 +33,7 @@ func References(o Object) ([]Referring, error) {
 	switch o.Group() + "/" + o.Kind() {
 	case "/Secret":
 		r.secret()
-	case sealedSecretID:
+	case ofSealed:
 		r.templates()
 	}
 	r.elsewhere()
@@ -44,7 +44,7 @@ func References(o Object) ([]Referring, error) {
 	return r.found, nil
 }
 
-const sealedSecretID = "bitnami.com/SealedSecret"
+const ofSealed = "bitnami.com/SealedSecret"
 
 // maxReferenceErrors bounds the faults that are told of one object.
 const maxReferenceErrors = 100

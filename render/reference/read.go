@@ -94,6 +94,9 @@ func decode(s string, offset int) (string, *Error) {
 	return text, nil
 }
 
+// systemMounts are first segments behind which no engine of secrets is mounted.
+var systemMounts = []string{"auth", "cubbyhole", "identity", "sys"}
+
 func readPath(path string, offset int) (string, *Error) {
 	segments := strings.Split(path, "/")
 	at := offset
@@ -105,8 +108,11 @@ func readPath(path string, offset int) (string, *Error) {
 		segments[i] = segment
 		at += len(s) + 1
 	}
-	if len(segments) < 2 {
+	switch {
+	case len(segments) < 2:
 		return "", refuse(offset, "write "+Prefix+"MOUNT/PATH#/KEY", "the path has a mount only")
+	case slices.Contains(systemMounts, segments[0]):
+		return "", refuse(offset, "begin with the mount of an engine, as vault secrets list tells", "the path begins with what is Vault's own, or a token's")
 	}
 	return strings.Join(segments, "/"), nil
 }

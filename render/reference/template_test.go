@@ -140,7 +140,7 @@ func FuzzParseTemplate(f *testing.F) {
 		inside := strings.Count(text, marker) - strings.Count(literal, marker)
 		switch {
 		case err != nil && inside == 0 && strings.Count(seed, "@") <= reference.MaxReferences:
-			t.Fatalf("%q: %v at %d", text, err, err.(*reference.Error).Offset)
+			t.Fatalf("%q: %v", text, err)
 		case err == nil && inside > 0:
 			t.Fatalf("%q: a reference in an action was not seen", text)
 		case err == nil && len(reference.Of(parts)) != strings.Count(literal, marker):
