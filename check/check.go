@@ -66,9 +66,6 @@ type Checker struct {
 	// Clusters are the names of the clusters a fingerprint is known for; nil
 	// leaves out what only they tell.
 	Clusters map[string][]string
-	// Reference parses the Vault references of a text, and Token the sealed
-	// tokens; nil leaves them unread. Errors hold no content.
-	Reference, Token func(text string) error
 }
 
 // A Report is what a check of one file gave.
@@ -86,7 +83,7 @@ func (c *Checker) File(name string, data, before []byte) Report {
 	f := &file{Checker: c, name: name, kind: kindOf(name), data: data}
 	switch {
 	case len(data) > MaxFile:
-		f.passed = fmt.Sprintf("%d bytes; a file of at most %d is read", len(data), MaxFile)
+		f.passed = fmt.Sprintf("larger than %d MiB; only keys and tokens are looked for, in its first part", MaxFile>>20)
 		f.data = data[:MaxFile]
 		f.patterns()
 	case bytes.IndexByte(data, 0) >= 0 || !utf8.Valid(data):
@@ -140,7 +137,7 @@ func (f *file) add(found Finding) {
 	rule := ruleNamed(found.Rule)
 	found.File = f.name
 	found.Severity = cmp.Or(found.Severity, rule.Severity)
-	found.Hint = cmp.Or(found.Hint, rule.Hint)
+	found.Hint = strings.ReplaceAll(cmp.Or(found.Hint, rule.Hint), "FILE", f.name)
 	found.last = max(found.last, found.Line)
 	f.found = append(f.found, found)
 }
@@ -155,7 +152,7 @@ func (f *file) report() Report {
 	var out []Finding
 	for _, found := range f.found {
 		covered := slices.ContainsFunc(out[max(0, len(out)-50):], func(other Finding) bool { return other.covers(found) })
-		if !covered && f.changed(found) {
+		if !covered && f.changed(found) && !f.allows(found) {
 			out = append(out, found)
 		}
 	}
@@ -169,7 +166,7 @@ func (found Finding) covers(other Finding) bool {
 		return false
 	}
 	same := found.Line == other.Line && found.Column == other.Column && found.Key == other.Key
-	return same || priority(other) > priority(found) && isPlaintext(found.Rule) && isPlaintext(other.Rule)
+	return same || priority(other) > priority(found) && IsPlaintext(found.Rule) && IsPlaintext(other.Rule)
 }
 
 // priority orders findings of one line: the structure knows more than a
@@ -184,8 +181,12 @@ func priority(f Finding) int {
 	return 0
 }
 
-// isPlaintext tells of rules that are about a value that can be read.
-func isPlaintext(rule string) bool { return ruleNamed(rule).Plaintext }
+// IsPlaintext reports whether a rule is about a value that can be read.
+func IsPlaintext(rule string) bool { return ruleNamed(rule).Plaintext }
+
+func (f *file) allows(found Finding) bool {
+	return f.Config != nil && f.Config.Check.Allows(f.name, found.Rule)
+}
 
 func (f *file) changed(found Finding) bool {
 	for _, span := range f.unchanged {
@@ -221,7 +222,7 @@ func kindOf(name string) fileKind {
 	switch {
 	case base == ".env" || strings.HasPrefix(base, ".env."), base == ".npmrc", base == "env":
 		return envFile
-	case strings.HasSuffix(base, ".tfvars.json"):
+	case name == "-", strings.HasSuffix(base, ".tfvars.json"): // standard input takes manifests
 		return yamlFile
 	case base == "dockerfile" || strings.HasPrefix(base, "dockerfile."), base == "makefile":
 		return scriptFile

@@ -1,13 +1,19 @@
 package check_test
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"fuin.dev/check"
+	"fuin.dev/config"
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
@@ -85,4 +91,63 @@ func TestNoLookAlikeIsFlagged(t *testing.T) {
 			t.Errorf("%s (%s): flagged %s", c.name, c.reason, f)
 		}
 	}
+}
+
+// The sample repositories are written as people write theirs, with all that is
+// named like a secret and is none.
+func TestNoFalseAlarmInWholeRepositories(t *testing.T) {
+	for name, atLeast := range map[string]int{"bookshop": 20, "umbrella": 10, "appofapps": 10, "chart": 10, "jsonnet": 5} {
+		files := os.DirFS(filepath.Join("../testdata/repos", name))
+		checker := check.Checker{Config: readConfig(t, files), Exists: func(file string) bool {
+			_, err := fs.Stat(files, file)
+			return err == nil
+		}}
+		checker.Clusters = clustersOf(t, checker.Config, files)
+		read := 0
+		err := fs.WalkDir(files, ".", func(file string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			data, err := fs.ReadFile(files, file)
+			read++
+			report := checker.File(file, data, nil)
+			for _, f := range report.Findings {
+				t.Errorf("%s: %s:%d %s %s: %s", name, f.File, f.Line, f.Rule, f.Key, f.Message)
+			}
+			if report.Passed != "" && path.Ext(file) != ".tgz" {
+				t.Errorf("%s: %s was not read: %s", name, file, report.Passed)
+			}
+			return err
+		})
+		if err != nil || read < atLeast {
+			t.Errorf("%s: %d files, want %d at least (%v)", name, read, atLeast, err)
+		}
+	}
+}
+
+func readConfig(t *testing.T, files fs.FS) *config.Config {
+	t.Helper()
+	c, err := config.Read(files)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func clustersOf(t *testing.T, c *config.Config, files fs.FS) map[string][]string {
+	t.Helper()
+	if c == nil {
+		return nil
+	}
+	out := map[string][]string{}
+	for _, cluster := range c.Clusters {
+		rs, err := c.Recipients(cluster.Name, files, time.Time{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range rs {
+			out[r.Fingerprint()] = append(out[r.Fingerprint()], cluster.Name)
+		}
+	}
+	return out
 }

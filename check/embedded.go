@@ -56,7 +56,7 @@ func looksLikeDocument(value string) bool {
 	if strings.HasPrefix(trimmed, "{") && !strings.HasPrefix(trimmed, "{{") || strings.HasPrefix(trimmed, "[") || strings.HasPrefix(trimmed, "---") {
 		return true
 	}
-	return strings.Contains(trimmed, ": ") || strings.HasSuffix(trimmed, ":") || strings.Contains(trimmed, ":\n")
+	return strings.Contains(trimmed, "\n") && (strings.Contains(trimmed, ": ") || strings.Contains(trimmed, ":\n"))
 }
 
 // documents walks the documents of a text; false if it has none.

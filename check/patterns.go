@@ -16,31 +16,32 @@ type pattern struct {
 	form    *regexp.Regexp
 	message string
 	isOne   func(match []byte) bool // of the first group, or the whole; nil takes all
+	needs   byte                    // stands behind the word, before white space
 }
 
 var patterns = []pattern{
-	{PrivateKey, []string{"PRIVATE KEY"}, regexp.MustCompile(`-----BEGIN (?:RSA |EC |DSA |OPENSSH |PGP )?PRIVATE KEY(?: BLOCK)?-----(?:\s|\\n|\\r)*[A-Za-z0-9+/=:\-{$<.\[ ]{0,80}`), "a private key", isKeyBlock},
-	{PrivateKey, []string{"LS0tLS1CRUdJTi"}, regexp.MustCompile(`LS0tLS1CRUdJTi[A-Za-z0-9+/]{10,}`), "a private key in base64", isEncodedKey},
-	{AgeIdentity, []string{"AGE-SECRET-KEY-"}, regexp.MustCompile(`AGE-SECRET-KEY-(?:PQ-)?1[0-9A-Z]{50,}`), "an age identity", nil},
-	{AgeIdentity, []string{"AGE-PLUGIN-"}, regexp.MustCompile(`AGE-PLUGIN-[A-Z0-9]+-1[0-9A-Z]{30,}`), "an age identity of a plugin", nil},
-	{KnownToken, []string{"AKIA", "ASIA"}, regexp.MustCompile(`\b(?:AKIA|ASIA)[A-Z2-7]{16}\b`), "the ID of an AWS access key", isNoExample},
-	{KnownToken, []string{"ghp_", "gho_", "ghu_", "ghs_", "ghr_"}, regexp.MustCompile(`\bgh[pousr]_[A-Za-z0-9]{36,}\b`), "a token of GitHub", isNoExample},
-	{KnownToken, []string{"github_pat_"}, regexp.MustCompile(`\bgithub_pat_[A-Za-z0-9_]{60,}\b`), "a token of GitHub", isNoExample},
-	{KnownToken, []string{"glpat-", "gldt-", "glrt-", "glptt-"}, regexp.MustCompile(`\b(?:glpat|gldt|glrt|glptt)-[A-Za-z0-9_\-]{20,}\b`), "a token of GitLab", isNoExample},
-	{KnownToken, []string{"xoxb-", "xoxp-", "xoxa-", "xapp-", "xoxs-"}, regexp.MustCompile(`\b(?:xox[bpas]|xapp)-[A-Za-z0-9\-]{20,}`), "a token of Slack", isNoExample},
-	{KnownToken, []string{"hooks.slack.com"}, regexp.MustCompile(`hooks\.slack\.com/services/T[A-Z0-9]{6,}/B[A-Z0-9]{6,}/[A-Za-z0-9]{20,}`), "a webhook of Slack", isNoExample},
-	{KnownToken, []string{"discord"}, regexp.MustCompile(`discord(?:app)?\.com/api/webhooks/[0-9]{17,}/[A-Za-z0-9_\-]{50,}`), "a webhook of Discord", isNoExample},
-	{KnownToken, []string{"sk_live_", "rk_live_", "whsec_"}, regexp.MustCompile(`\b(?:[sr]k_live_|whsec_)[A-Za-z0-9]{20,}`), "a key of Stripe", isNoExample},
-	{KnownToken, []string{"AIza"}, regexp.MustCompile(`\bAIza[A-Za-z0-9_\-]{35}\b`), "a key of Google", isNoExample},
-	{KnownToken, []string{"npm_"}, regexp.MustCompile(`\bnpm_[A-Za-z0-9]{36}\b`), "a token of npm", isNoExample},
-	{KnownToken, []string{"hvs.", "hvb."}, regexp.MustCompile(`\bhv[sb]\.[A-Za-z0-9_\-]{24,}`), "a token of Vault", isNoExample},
-	{KnownToken, []string{"dckr_pat_"}, regexp.MustCompile(`\bdckr_pat_[A-Za-z0-9_\-]{20,}`), "a token of Docker Hub", isNoExample},
-	{KnownToken, []string{"SG."}, regexp.MustCompile(`\bSG\.[A-Za-z0-9_\-]{22}\.[A-Za-z0-9_\-]{43}\b`), "a key of SendGrid", isNoExample},
-	{KnownToken, []string{"sk-"}, regexp.MustCompile(`\bsk-(?:proj-|ant-api03-)[A-Za-z0-9_\-]{40,}`), "a key of an AI service", isNoExample},
-	{KnownToken, []string{"eyJ"}, regexp.MustCompile(`\beyJ[A-Za-z0-9_\-]{15,}\.eyJ[A-Za-z0-9_\-]{15,}\.[A-Za-z0-9_\-]{20,}`), "a JSON web token", isNoExample},
-	{KnownToken, []string{"$apr1$", "$2a$", "$2b$", "$2y$", "$6$", "$5$"}, regexp.MustCompile(`\$(?:apr1\$[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{20,}|2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{50,}|[56]\$(?:rounds=[0-9]+\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{40,})`), "the hash of a password", isNoExample},
-	{URLCredentials, []string{"://"}, regexp.MustCompile(`\b[a-z][a-z0-9+.\-]*://([^\s/:@"'<>{}$()\\]*:[^\s/@"'<>()\\]+)@[A-Za-z0-9\[{$]`), "a URL with a password", isLogin},
-	{URLCredentials, []string{"://"}, regexp.MustCompile(`https://([A-Za-z0-9_]{30,})@[a-z]`), "a URL with a token", isNoExample},
+	{PrivateKey, []string{"PRIVATE KEY"}, regexp.MustCompile(`-----BEGIN (?:RSA |EC |DSA |OPENSSH |PGP )?PRIVATE KEY(?: BLOCK)?-----(?:\s|\\n|\\r)*[A-Za-z0-9+/=:\-{$<.\[ ]{0,80}`), "a private key", isKeyBlock, 0},
+	{PrivateKey, []string{"LS0tLS1CRUdJTi"}, regexp.MustCompile(`LS0tLS1CRUdJTi[A-Za-z0-9+/]{10,}`), "a private key in base64", isEncodedKey, 0},
+	{AgeIdentity, []string{"AGE-SECRET-KEY-"}, regexp.MustCompile(`AGE-SECRET-KEY-(?:PQ-)?1[0-9A-Z]{50,}`), "an age identity", nil, 0},
+	{AgeIdentity, []string{"AGE-PLUGIN-"}, regexp.MustCompile(`AGE-PLUGIN-[A-Z0-9]+-1[0-9A-Z]{30,}`), "an age identity of a plugin", nil, 0},
+	{KnownToken, []string{"AKIA", "ASIA"}, regexp.MustCompile(`\b(?:AKIA|ASIA)[A-Z2-7]{16}\b`), "the ID of an AWS access key", isNoExample, 0},
+	{KnownToken, []string{"ghp_", "gho_", "ghu_", "ghs_", "ghr_"}, regexp.MustCompile(`\bgh[pousr]_[A-Za-z0-9]{36,}\b`), "a token of GitHub", isNoExample, 0},
+	{KnownToken, []string{"github_pat_"}, regexp.MustCompile(`\bgithub_pat_[A-Za-z0-9_]{60,}\b`), "a token of GitHub", isNoExample, 0},
+	{KnownToken, []string{"glpat-", "gldt-", "glrt-", "glptt-"}, regexp.MustCompile(`\b(?:glpat|gldt|glrt|glptt)-[A-Za-z0-9_\-]{20,}\b`), "a token of GitLab", isNoExample, 0},
+	{KnownToken, []string{"xoxb-", "xoxp-", "xoxa-", "xapp-", "xoxs-"}, regexp.MustCompile(`\b(?:xox[bpas]|xapp)-[A-Za-z0-9\-]{20,}`), "a token of Slack", isNoExample, 0},
+	{KnownToken, []string{"hooks.slack.com"}, regexp.MustCompile(`hooks\.slack\.com/services/T[A-Z0-9]{6,}/B[A-Z0-9]{6,}/[A-Za-z0-9]{20,}`), "a webhook of Slack", isNoExample, 0},
+	{KnownToken, []string{"discord"}, regexp.MustCompile(`discord(?:app)?\.com/api/webhooks/[0-9]{17,}/[A-Za-z0-9_\-]{50,}`), "a webhook of Discord", isNoExample, 0},
+	{KnownToken, []string{"sk_live_", "rk_live_", "whsec_"}, regexp.MustCompile(`\b(?:[sr]k_live_|whsec_)[A-Za-z0-9]{20,}`), "a key of Stripe", isNoExample, 0},
+	{KnownToken, []string{"AIza"}, regexp.MustCompile(`\bAIza[A-Za-z0-9_\-]{35}\b`), "a key of Google", isNoExample, 0},
+	{KnownToken, []string{"npm_"}, regexp.MustCompile(`\bnpm_[A-Za-z0-9]{36}\b`), "a token of npm", isNoExample, 0},
+	{KnownToken, []string{"hvs.", "hvb."}, regexp.MustCompile(`\bhv[sb]\.[A-Za-z0-9_\-]{24,}`), "a token of Vault", isNoExample, 0},
+	{KnownToken, []string{"dckr_pat_"}, regexp.MustCompile(`\bdckr_pat_[A-Za-z0-9_\-]{20,}`), "a token of Docker Hub", isNoExample, 0},
+	{KnownToken, []string{"SG."}, regexp.MustCompile(`\bSG\.[A-Za-z0-9_\-]{22}\.[A-Za-z0-9_\-]{43}\b`), "a key of SendGrid", isNoExample, 0},
+	{KnownToken, []string{"sk-"}, regexp.MustCompile(`\bsk-(?:proj-|ant-api03-)[A-Za-z0-9_\-]{40,}`), "a key of an AI service", isNoExample, 0},
+	{KnownToken, []string{"eyJ"}, regexp.MustCompile(`\beyJ[A-Za-z0-9_\-]{15,}\.eyJ[A-Za-z0-9_\-]{15,}\.[A-Za-z0-9_\-]{20,}`), "a JSON web token", isNoExample, 0},
+	{KnownToken, []string{"$apr1$", "$2a$", "$2b$", "$2y$", "$6$", "$5$"}, regexp.MustCompile(`\$(?:apr1\$[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{20,}|2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{50,}|[56]\$(?:rounds=[0-9]+\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{40,})`), "the hash of a password", isNoExample, 0},
+	{URLCredentials, []string{"://"}, regexp.MustCompile(`\b[a-z][a-z0-9+.\-]*://([^\s/:@"'<>{}$()\\]*:[^\s/@"'<>()\\]+)@[A-Za-z0-9\[{$]`), "a URL with a password", isLogin, '@'},
+	{URLCredentials, []string{"://"}, regexp.MustCompile(`https://([A-Za-z0-9_]{30,})@[a-z]`), "a URL with a token", isNoExample, '@'},
 }
 
 // isKeyBlock passes over headers in prose and in code that looks for keys.
@@ -93,28 +94,52 @@ func hasPattern(text string) bool {
 // eachPattern visits what the patterns find, from byte to byte.
 func eachPattern(data []byte, visit func(p pattern, from, to int)) {
 	for _, p := range patterns {
-		if !p.mayMatch(data) {
-			continue
-		}
-		for _, m := range p.form.FindAllSubmatchIndex(data, maxFindings) {
-			from, to := m[0], m[1]
-			if len(m) > 2 && m[2] >= 0 {
-				from, to = m[2], m[3]
-			}
-			if p.isOne == nil || p.isOne(data[from:to]) {
-				visit(p, from, to)
-			}
+		for _, word := range p.words {
+			p.around(data, []byte(word), visit)
 		}
 	}
 }
 
-func (p pattern) mayMatch(data []byte) bool {
-	for _, word := range p.words {
-		if bytes.Contains(data, []byte(word)) {
-			return true
+// The bytes before and behind a word that a pattern is matched with.
+const (
+	beforeWord = 100
+	behindWord = 600
+)
+
+// around matches the pattern where a word stands, and nowhere else: that costs
+// no more than to look for the word.
+func (p pattern) around(data, word []byte, visit func(p pattern, from, to int)) {
+	for at, n := 0, 0; n < maxFindings; n++ {
+		i := bytes.Index(data[at:], word)
+		if i < 0 {
+			return
+		}
+		i += at
+		start, end := max(at, i-beforeWord), min(len(data), i+len(word)+behindWord)
+		at = i + len(word)
+		if p.needs != 0 && !holdsBeforeSpace(data[at:end], p.needs) {
+			n--
+			continue
+		}
+		m := p.form.FindSubmatchIndex(data[start:end])
+		if m == nil {
+			n--
+			continue
+		}
+		from, to := start+m[0], start+m[1]
+		at = max(at, to)
+		if len(m) > 2 && m[2] >= 0 {
+			from, to = start+m[2], start+m[3]
+		}
+		if p.isOne == nil || p.isOne(data[from:to]) {
+			visit(p, from, to)
 		}
 	}
-	return false
+}
+
+func holdsBeforeSpace(text []byte, b byte) bool {
+	i := bytes.IndexByte(text, b)
+	return i >= 0 && bytes.IndexAny(text[:i], " \t\r\n\"'<>") < 0
 }
 
 // patterns looks at all of the file's bytes, whatever its kind.

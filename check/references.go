@@ -1,8 +1,11 @@
 package check
 
 import (
+	"errors"
 	"strings"
 
+	"fuin.dev/render/reference"
+	"fuin.dev/seal"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -21,7 +24,7 @@ func (d *document) misplaced(a at, n *yaml.Node) {
 			return
 		}
 	}
-	if strings.Contains(value, "fuin1") && tokenForm.MatchString(value) {
+	if strings.Contains(value, "fuin1") && len(seal.FindTokens(value)) > 0 {
 		d.found(a, n, Finding{Rule: TokenMisplaced, Message: "a sealed token stands in plain text here; it becomes a value in a Secret only"})
 	}
 	if a.rule != SealedTemplate && a.rule != CopyOfObject && strings.Contains(value, vaultScheme) {
@@ -31,22 +34,37 @@ func (d *document) misplaced(a at, n *yaml.Node) {
 
 const vaultScheme = "ref+vault://"
 
-// reference checks the Vault references of a value that resolves them.
+// reference checks the Vault references of a value that resolves them. In a
+// template they stand in its literal text.
 func (d *document) reference(a at, n *yaml.Node) {
-	if d.file.Reference == nil || !strings.Contains(text(n), vaultScheme) {
+	d.references(a, n, text(n))
+}
+
+func (d *document) references(a at, n *yaml.Node, value string) {
+	if !reference.Contains(value) {
 		return
 	}
-	if err := d.file.Reference(text(n)); err != nil {
-		d.found(a, n, Finding{Rule: ReferenceInvalid, Message: "a Vault reference does not parse: " + err.Error()})
+	parse := reference.Parse
+	if strings.Contains(value, "{{") {
+		parse = reference.ParseTemplate
+	}
+	_, err := parse(value)
+	var e *reference.Error
+	if errors.As(err, &e) {
+		d.found(a, n, Finding{Rule: ReferenceInvalid, Message: "a Vault reference does not parse: " + e.Message, Hint: e.Hint()})
 	}
 }
 
 // tokens checks those that stand where they may.
 func (d *document) tokens(a at, n *yaml.Node, value string) {
-	if d.file.Token == nil || !strings.Contains(value, "fuin1") {
+	if !strings.Contains(value, "fuin1") {
 		return
 	}
-	if err := d.file.Token(value); err != nil {
-		d.found(a, n, Finding{Rule: TokenDamaged, Message: "a sealed token is damaged: " + err.Error()})
+	for _, token := range seal.FindTokens(value) {
+		var e *seal.Error
+		if errors.As(token.Err, &e) {
+			d.found(a, n, Finding{Rule: TokenDamaged, Message: "a sealed token is damaged: " + e.Reason, Hint: e.Hint()})
+			return
+		}
 	}
 }

@@ -73,14 +73,18 @@ func (d *document) secretValue(a at, key string, v *yaml.Node, encoded bool) {
 		d.node(a, v)
 		return
 	}
-	d.reference(a, v)
 	value := text(v)
+	if !encoded {
+		d.reference(a, v)
+		d.tokens(a, v, value)
+	}
 	if !isPlain(key, value, inSecret) {
 		return
 	}
 	if encoded {
 		if decoded, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(value), "")); err == nil {
 			d.values[key] = decoded
+			d.references(a, v, string(decoded))
 			d.tokens(a, v, string(decoded))
 			if inner := string(decoded); isText(decoded) && !isPlain(key, inner, inSecret) {
 				return

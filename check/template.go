@@ -25,11 +25,15 @@ func (f *file) template(part seal.Part) {
 	}
 }
 
-var kindLine = regexp.MustCompile(`(?m)^[ \t]*(?:- )?["']?kind["']?\s*:\s*["']?([A-Za-z]+)["']?\s*,?\s*(?:#.*)?$`)
-
+// declares reports whether a line says kind: KIND.
 func declares(raw []byte, kind string) bool {
-	for _, m := range kindLine.FindAllSubmatch(raw, 1000) {
-		if string(m[1]) == kind {
+	for line := range bytes.Lines(raw) {
+		line = bytes.TrimPrefix(bytes.TrimSpace(line), []byte("- "))
+		if !bytes.HasPrefix(bytes.TrimLeft(line, `"'`), []byte("kind")) {
+			continue
+		}
+		_, value, ok := bytes.Cut(line, []byte(":"))
+		if ok && unquoted(string(bytes.TrimSpace(value))) == kind {
 			return true
 		}
 	}

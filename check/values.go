@@ -7,6 +7,9 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"fuin.dev/render/reference"
+	"fuin.dev/seal"
 )
 
 // A place says how sure one must be of a value to call it a secret.
@@ -22,16 +25,13 @@ const (
 // the name it stands under.
 func isPlain(field, value string, where place) bool {
 	value = strings.TrimSpace(value)
-	if value == "" || isSealed(value) {
+	if value == "" || where != inSecret && senseOf(field) == harmless || isSealed(value) {
 		return false
 	}
 	if where == inSecret {
 		return !isPublic(value) && !standIn.MatchString(value) && (literal(value) == value || holdsSecret(literal(value)))
 	}
 	sense := senseOf(field)
-	if sense == harmless {
-		return false
-	}
 	if rest := literal(value); rest != value {
 		return sense == login && holdsLogin(rest)
 	}
@@ -57,7 +57,7 @@ func isSealed(value string) bool {
 		strings.HasPrefix(value, "YWdlLWVuY3J5cHRpb24ub3JnL3Yx"): // age-encryption.org/v1
 		return true
 	}
-	return isOne(value, tokenForm) || isOne(value, referenceForm)
+	return isOne(value, referenceForm) || argoForm.MatchString(value)
 }
 
 // rsaForm is how a value of Sealed Secrets begins: with the length of its RSA
@@ -66,8 +66,8 @@ var rsaForm = regexp.MustCompile(`^A[QYg][A-D][A-Za-z0-9+/]`)
 
 // What stands for a value that is elsewhere.
 var (
-	tokenForm     = regexp.MustCompile(`fuin1[nc]_[0-9]+_[A-Za-z0-9_-]+_[0-9a-f]{8}`)
 	referenceForm = regexp.MustCompile(`(?:ref\+[a-z0-9]+://|vault:|>>vault:|op://|arn:aws:(?:secretsmanager|ssm):|awssm://|gcpsm://|akvs://|secretref\+|<path:)[^\s"']*|\$\{vault:[^}]*\}`)
+	argoForm      = regexp.MustCompile(`^\$[a-z][A-Za-z0-9-]*(?:[.:][A-Za-z0-9_-]+)+$`) // $SECRET:KEY in Argo CD's own settings
 	templateForm  = regexp.MustCompile(`\{\{(?:[^{}]|\{[^{}]*\}|\}[^}])*\}\}|\$\{[^}]*\}|\$\([^)]*\)|\$[A-Z_][A-Z0-9_]*\b|%\([A-Za-z_]+\)s|%[A-Z][A-Z0-9_]+%|\(\([A-Za-z0-9_./-]+\)\)|\[\[[^\]]*\]\]|@@?[A-Z][A-Z0-9_]+@@?|__[A-Z][A-Z0-9_]*__|#\{[^}]*\}#?`)
 )
 
@@ -81,10 +81,40 @@ func literal(value string) string {
 	if !strings.ContainsAny(value, "{$(%[@_#") && !strings.Contains(value, "+") && !strings.Contains(value, ":") && !strings.Contains(value, "fuin1") {
 		return value
 	}
-	for _, form := range []*regexp.Regexp{tokenForm, referenceForm, templateForm} {
+	value = withoutReferences(withoutTokens(value))
+	for _, form := range []*regexp.Regexp{referenceForm, templateForm} {
 		value = form.ReplaceAllString(value, "")
 	}
 	return value
+}
+
+func withoutTokens(value string) string {
+	if !strings.Contains(value, "fuin1") {
+		return value
+	}
+	var rest strings.Builder
+	at := 0
+	for _, token := range seal.FindTokens(value) {
+		rest.WriteString(value[at:token.Start])
+		at = token.End
+	}
+	rest.WriteString(value[at:])
+	return rest.String()
+}
+
+func withoutReferences(value string) string {
+	if !reference.Contains(value) {
+		return value
+	}
+	parts, err := reference.Parse(value)
+	if err != nil {
+		return value
+	}
+	var rest strings.Builder
+	for _, part := range parts {
+		rest.WriteString(part.Text)
+	}
+	return rest.String()
 }
 
 // holdsSecret looks into the literal part of a value that is filled in.

@@ -41,9 +41,16 @@ func (d *document) mapping(a at, n *yaml.Node) {
 	if d.object(a, n) {
 		return
 	}
-	d.pair(a, n)
+	if d.operation(a, n) {
+		return
+	}
+	name := pairName(n)
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		d.node(a.below(n.Content[i]), n.Content[i+1])
+		below := a.below(n.Content[i])
+		if name != "" && n.Content[i].Value == "value" {
+			below.key = name
+		}
+		d.node(below, n.Content[i+1])
 	}
 }
 
@@ -161,34 +168,36 @@ func (d *document) metadata(a at, n *yaml.Node) {
 	}
 }
 
-// pair visits {name: X, value: Y}, as in the environment of containers and the
-// parameters of charts and pipelines.
-func (d *document) pair(a at, n *yaml.Node) {
-	value := get(n, "value")
-	if value == nil || value.Kind != yaml.ScalarNode {
-		return
+// pairName is the name of {name: X, value: Y}, as in the environment of
+// containers and the parameters of charts and pipelines; else "".
+func pairName(n *yaml.Node) string {
+	if value := get(n, "value"); value == nil || value.Kind != yaml.ScalarNode {
+		return ""
 	}
-	for _, field := range []string{"name", "key", "parameter", "path"} {
-		name := text(get(n, field))
-		if name == "" {
-			continue
+	for _, field := range []string{"name", "key", "parameter"} {
+		if name := text(get(n, field)); name != "" {
+			return name[strings.LastIndexByte(name, '.')+1:]
 		}
-		if field == "path" && get(n, "op") != nil { // an operation of a JSON patch
-			name = name[strings.LastIndexByte(name, '/')+1:]
-			if where := strings.Split(text(get(n, "path")), "/"); len(where) > 2 && where[1] == "stringData" && isPlain(name, value.Value, inSecret) {
-				a.rule = PlaintextSecret
-				d.plain(a, name, value)
-				return
-			}
-		}
-		if i := strings.LastIndexByte(name, '.'); i >= 0 {
-			name = name[i+1:]
-		}
-		if isPlain(name, value.Value, inField) && value.Tag != "!!bool" {
-			d.plain(a, name, value)
-		}
-		return
 	}
+	return ""
+}
+
+// operation visits one of a JSON patch, if it sets a value by its path.
+func (d *document) operation(a at, n *yaml.Node) bool {
+	k, value := entry(n, "value")
+	where := strings.Split(text(get(n, "path")), "/")
+	if k == nil || get(n, "op") == nil || len(where) < 2 {
+		return false
+	}
+	below := a.below(k)
+	below.key = where[len(where)-1]
+	if len(where) > 2 && where[1] == "stringData" {
+		below.rule = PlaintextSecret
+		d.secretValue(below, below.key, value, false)
+		return true
+	}
+	d.node(below, value)
+	return true
 }
 
 func (d *document) sequence(a at, n *yaml.Node) {
@@ -199,7 +208,7 @@ func (d *document) sequence(a at, n *yaml.Node) {
 				d.plain(a, flag, item)
 			}
 			flag = flagName(s)
-			d.item(a, item)
+			d.scalar(a, item)
 			continue
 		}
 		flag = ""
@@ -214,9 +223,6 @@ func flagName(s string) string {
 	}
 	return ""
 }
-
-// item visits text in a list, where KEY=VALUE may stand.
-func (d *document) item(a at, n *yaml.Node) { d.scalar(a, n) }
 
 // scalar checks a value by the name of its field, and else what it holds.
 func (d *document) scalar(a at, n *yaml.Node) {
