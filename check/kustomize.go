@@ -2,6 +2,7 @@ package check
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -168,7 +169,6 @@ func withMetadata(n *yaml.Node) *yaml.Node {
 		return n
 	}
 	out := *n
-	out.Content = append(n.Content[:len(n.Content):len(n.Content)],
-		&yaml.Node{Kind: yaml.ScalarNode, Value: "metadata"}, &yaml.Node{Kind: yaml.MappingNode})
+	out.Content = slices.Concat(n.Content, []*yaml.Node{{Kind: yaml.ScalarNode, Value: "metadata"}, {Kind: yaml.MappingNode}})
 	return &out
 }

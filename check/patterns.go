@@ -139,7 +139,7 @@ func (p pattern) around(data, word []byte, visit func(p pattern, from, to int)) 
 
 func holdsBeforeSpace(text []byte, b byte) bool {
 	i := bytes.IndexByte(text, b)
-	return i >= 0 && bytes.IndexAny(text[:i], " \t\r\n\"'<>") < 0
+	return i >= 0 && !bytes.ContainsAny(text[:i], " \t\r\n\"'<>")
 }
 
 // patterns looks at all of the file's bytes, whatever its kind.
