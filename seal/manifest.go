@@ -90,6 +90,9 @@ type walk struct {
 	format    Format
 	convert   func(*yaml.Node) (*yaml.Node, error) // the same node: nothing changed
 	keepsKind bool                                 // what is converted stays of its kind
+	other     func(*yaml.Node) error               // is shown the objects that are passed through; may be nil
+	passes    bool                                 // a file without any of the objects is passed through
+	plain     []string                             // keys that stay in plain: see FilterObject
 	values    []item                               // plain values met, to be found in what is passed through
 	copies    *copies
 	first     int // line of the current document
@@ -106,7 +109,7 @@ func (w *walk) run(data []byte) (Result, error) {
 			return Result{}, d.at(err)
 		}
 	}
-	if len(w.result.Objects) == 0 {
+	if len(w.result.Objects) == 0 && !w.passes {
 		return Result{}, w.nothing()
 	}
 	w.copies = newCopies(w.values) // of all documents: a comment may come first
@@ -160,13 +163,16 @@ func (w *walk) object(at **yaml.Node) (changed bool, err error) {
 		old := *at
 		*at, err = w.convert(old)
 		return *at != old, err
-	case w.isList(apiVersion, kind):
+	case w.isList(apiVersion, kind), w.passes && isResourceList(apiVersion, kind):
 		return w.items(*at, kind)
 	case w.want == "Secret" && isCore && isLikeSecret(kind):
 		return false, refuseAt((*at).Line, "write apiVersion: v1 and kind: Secret",
 			"apiVersion %.40q with kind %.40q is no Secret, and would stay in plain", apiVersion, kind)
 	}
 	w.note(kind)
+	if w.other != nil {
+		return false, w.other(*at)
+	}
 	return false, nil
 }
 
@@ -181,6 +187,13 @@ func (w *walk) isList(apiVersion, kind string) bool {
 	isCore := !strings.Contains(apiVersion, "/")
 	return isCore && kind == "List" || w.wanted(apiVersion, strings.TrimSuffix(kind, "List")) ||
 		apiVersion == "v1" && kind == w.want+"List"
+}
+
+const resourceList = "ResourceList"
+
+// isResourceList takes what KRM functions read and write.
+func isResourceList(apiVersion, kind string) bool {
+	return kind == resourceList && strings.HasPrefix(apiVersion, "config.kubernetes.io/")
 }
 
 func (w *walk) wanted(apiVersion, kind string) bool {
@@ -203,7 +216,7 @@ func (w *walk) items(listNode *yaml.Node, listKind string) (changed bool, err er
 		return false, nil
 	}
 	for i := range items.Content {
-		if listKind != "List" {
+		if listKind != "List" && listKind != resourceList {
 			w.complete(items.Content[i])
 		}
 		one, err := w.object(&items.Content[i])
@@ -212,7 +225,7 @@ func (w *walk) items(listNode *yaml.Node, listKind string) (changed bool, err er
 		}
 		changed = changed || one
 	}
-	if changed && listKind != "List" && !w.keepsKind { // its items are of another kind now
+	if changed && listKind != "List" && listKind != resourceList && !w.keepsKind { // its items are of another kind now
 		get(listNode, "apiVersion").SetString("v1")
 		get(listNode, "kind").SetString("List")
 	}

@@ -23,7 +23,7 @@ var (
 		"objectset.rio.cattle.io/applied",
 		"banzaicloud.com/last-applied",
 	}
-	ownAnnotations = []string{AnnotationKey, AnnotationInputs}
+	ownAnnotations = []string{AnnotationKey, AnnotationInputs, AnnotationPlain}
 )
 
 // source is a Secret that is about to be sealed.
@@ -253,7 +253,9 @@ func (src *source) metadata(fingerprints []string) *yaml.Node {
 	if inputs := src.annotations[AnnotationInputs]; inputs != "" {
 		set(annotations, AnnotationInputs, scalar(inputs))
 	}
-	set(annotations, AnnotationKey, scalar(strings.Join(fingerprints, ",")))
+	if len(fingerprints) > 0 {
+		set(annotations, AnnotationKey, scalar(strings.Join(fingerprints, ",")))
+	}
 	set(meta, "annotations", annotations)
 	return meta
 }
@@ -297,7 +299,7 @@ func (src *source) templateAnnotations() *yaml.Node {
 	drop := slices.Concat(copiesOfObject, ownAnnotations, []string{AnnotationClusterWide, AnnotationNamespaceWide})
 	if a := get(src.node, "metadata", "annotations"); a != nil {
 		for i := 0; i+1 < len(a.Content); i += 2 {
-			if !slices.Contains(drop, a.Content[i].Value) {
+			if name := a.Content[i].Value; !slices.Contains(drop, name) && !hasPrefix(name, forTools) {
 				out.Content = append(out.Content, a.Content[i], a.Content[i+1])
 			}
 		}
