@@ -68,6 +68,7 @@ func (c *connection) note(req call, f *Failure) {
 			c.recovered()
 		}
 	case c.health.fail(f):
+		c.Log.Warn("a Vault fails", "connection", c.name, "reason", f.Reason, "error", f.Message)
 		c.changed()
 	}
 }

@@ -30,6 +30,9 @@ const (
 	lookLeast = 5 * time.Minute
 )
 
+// idleFor is how long a namespace is remembered that reads nothing.
+const idleFor = 12 * time.Hour
+
 // fieldOwner is the name under which statuses are written.
 const fieldOwner = client.FieldOwner("fuin")
 
@@ -58,6 +61,7 @@ func (c *connection) changed() {
 
 // recovered is called when the connection answers again.
 func (c *connection) recovered() {
+	c.Log.Info("a Vault answers again", "connection", c.name)
 	c.changed()
 	c.Well(c.name)
 }
@@ -77,7 +81,8 @@ func (r *Resolver) reconcile(ctx context.Context, req reconcile.Request) (reconc
 		return reconcile.Result{}, nil
 	}
 	wait := c.look(ctx)
-	c.logins.forgetIdle(time.Now().Add(-12 * time.Hour))
+	c.logins.forgetIdle(time.Now().Add(-idleFor))
+	c.passes.forgetIdle(time.Now().Add(-idleFor))
 	if err := c.writeStatus(ctx, vc); err != nil {
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}

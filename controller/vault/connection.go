@@ -41,7 +41,7 @@ type connection struct {
 	seen      seen
 
 	logins logins
-	mounts mounts
+	mounts *mounts
 	values *values
 	passes passes
 }
@@ -96,7 +96,7 @@ func (r *Resolver) newConnection(vc *v1alpha1.VaultConnection) *connection {
 	}
 	qps := int(orDefault(vc.Spec.QPS, defaultQPS))
 	c.limiter = rate.NewLimiter(rate.Limit(qps), qps)
-	c.values = newValues(c.interval)
+	c.values, c.mounts = newValues(c.interval), newMounts()
 	var err error
 	if c.client, c.transport, err = newClient(vc.Spec); err != nil {
 		c.invalid = c.fault(InvalidConnection, "spec.address or spec.caBundle cannot be used")

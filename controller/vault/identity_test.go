@@ -32,6 +32,21 @@ func TestANamespaceReadsItsOwnPathsOnly(t *testing.T) {
 	}
 }
 
+func TestKubernetesReviewsTheAccount(t *testing.T) {
+	s := newSystem(t)
+	s.ok(s.Vault.Kubernetes(t.Context(), "kubernetes", s.Cluster))
+	s.ok(s.Vault.Policy(t.Context(), "reviewed", "kubernetes", `path "apps/data/{namespace}/*" { capabilities = ["read"] }`))
+	s.ok(s.Vault.KubernetesRole(t.Context(), "kubernetes", vaulttest.Role{Name: "reviewed", Policies: []string{"reviewed"}}))
+	s.connect(func(spec *spec) {
+		spec.Auth = v1alpha1.VaultAuth{Kubernetes: &v1alpha1.VaultAccountAuth{Role: "reviewed", Audience: "vault"}}
+	})
+	ns := s.tenant()
+	s.put("apps/"+ns+"/x", map[string]any{"k": "v"})
+	s.values(ns, "apps/"+ns+"/x#/k")
+	_, err := s.resolve(ns, "apps/other/x#/k")
+	_ = s.fails(vault.Denied, err)
+}
+
 func TestAWrongAudienceIsRefusedByVault(t *testing.T) {
 	s := newSystem(t)
 	s.connect(func(spec *spec) { spec.Auth.JWT.Audience = "somebody-else" })

@@ -28,8 +28,8 @@ func TestDatabaseCredentialsAreReadOncePerSecret(t *testing.T) {
 		t.Errorf("%d users for two Secrets", made)
 	}
 	for _, answer := range []vault.Answer{first, second} {
-		name, password := string(answer.Values[0].Bytes), string(answer.Values[1].Bytes)
-		if users.Users[name].Password != password || !strings.Contains(string(answer.Values[2].Bytes), strconv.Quote(password)) {
+		password := string(answer.Values[1].Bytes)
+		if users.Users[string(answer.Values[0].Bytes)].Password != password || !strings.Contains(string(answer.Values[2].Bytes), strconv.Quote(password)) {
 			t.Errorf("name, password and object are of several readings")
 		}
 		for i, v := range answer.Values {

@@ -17,6 +17,8 @@ import (
 	"fuin.dev/render/reference"
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
+	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -27,7 +29,8 @@ import (
 
 func TestMain(m *testing.M) {
 	ctrl.SetLogger(logr.Discard())
-	kubetest.Main(m)
+	// client-go leaves these behind when a watch ends before its last event was taken.
+	kubetest.Main(m, goleak.IgnoreTopFunction("k8s.io/apimachinery/pkg/watch.(*filteredWatch).loop"))
 }
 
 // system is a cluster with Fuin's CRDs and RBAC, and a Vault that its namespaces
@@ -183,8 +186,14 @@ func (s *system) reader(ns string) {
 // spec is what a test changes of a connection.
 type spec = v1alpha1.VaultConnectionSpec
 
-func account(ns string) *corev1.ServiceAccount {
-	return &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: vault.Account}}
+func account(ns string) *corev1.ServiceAccount { return named(ns, vault.Account) }
+
+func named(ns, name string) *corev1.ServiceAccount {
+	return &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name}}
+}
+
+func tokenRequest() *authenticationv1.TokenRequest {
+	return &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{Audiences: []string{"vault"}}}
 }
 
 // connect makes a VaultConnection for the test's namespaces.

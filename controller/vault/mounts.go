@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"encoding/json"
+	"hash/fnv"
 	"net/http"
 	"strconv"
 	"strings"
@@ -32,11 +33,19 @@ func (m mount) kv2() bool { return m.kind == "kv" && m.version == "2" }
 type mounts struct {
 	mu    sync.Mutex
 	by    map[string]mount
-	turns map[string]turn // of namespaces that ask
+	turns [64]turn // of namespaces that ask, some of which share one
 }
 
 // maxMounts bounds what is kept.
 const maxMounts = 4096
+
+func newMounts() *mounts {
+	m := &mounts{by: map[string]mount{}}
+	for i := range m.turns {
+		m.turns[i] = make(turn, 1)
+	}
+	return m
+}
 
 // find returns the mount that a path is in, if it was asked about since.
 func (m *mounts) find(path string, since time.Time) (mount, bool) {
@@ -56,7 +65,7 @@ func (m *mounts) find(path string, since time.Time) (mount, bool) {
 func (m *mounts) keep(found mount) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.by == nil || len(m.by) >= maxMounts {
+	if len(m.by) >= maxMounts {
 		m.by = map[string]mount{}
 	}
 	m.by[found.path] = found
@@ -72,15 +81,9 @@ func (m *mounts) forget(path string) {
 }
 
 func (m *mounts) turnOf(namespace string) turn {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.turns == nil {
-		m.turns = map[string]turn{}
-	}
-	if m.turns[namespace] == nil {
-		m.turns[namespace] = make(turn, 1)
-	}
-	return m.turns[namespace]
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(namespace))
+	return m.turns[h.Sum32()%uint32(len(m.turns))]
 }
 
 // mountOf tells which engine a path is in, as it was at some time since, and asks

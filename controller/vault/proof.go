@@ -36,6 +36,8 @@ func (p proof) same(q proof) bool { return p.account == q.account && p.version =
 
 // proofOf gets what the namespace logs in with from the API server.
 func (c *connection) proofOf(ctx context.Context, namespace string) (proof, *Failure) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
 	switch auth := c.spec.Auth; {
 	case auth.JWT != nil:
 		return c.accountProof(ctx, namespace, "jwt", auth.JWT)

@@ -1,6 +1,8 @@
 package vault_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -55,6 +57,36 @@ func TestAPassReadsEachSecretOnce(t *testing.T) {
 		if got["read"] != len(read) {
 			t.Errorf("pass %d: %d readings of %d secrets", pass, got["read"], len(read))
 		}
+	}
+}
+
+func TestANamespaceThatAsksForMuchKeepsNobodyWaiting(t *testing.T) {
+	s := newSystem(t)
+	s.connect(func(spec *spec) { spec.QPS = 5 })
+	flood, other := s.tenant(), s.tenant()
+	s.put("apps/"+other+"/x", map[string]any{"k": "v"})
+	ctx, stop := context.WithCancel(t.Context())
+	var flooding errgroup.Group
+	for i := range 40 {
+		var texts []string
+		for j := range 25 {
+			texts = append(texts, fmt.Sprintf("apps/%s/s%d-%d?optional=true#/k", flood, i, j))
+		}
+		q := vault.Request{Namespace: flood, References: s.refs(texts...)}
+		flooding.Go(func() error {
+			_, err := s.resolver.Resolve(ctx, q)
+			return err
+		})
+	}
+	mark := s.mark()
+	s.eventually("the flood is on", func() bool { return s.since(mark, flood)["read"] > 5 })
+	s.values(other, "apps/"+other+"/x#/k")
+	if got := s.since(mark, flood)["read"]; got > 100 {
+		t.Errorf("%d readings of the other namespace came first", got)
+	}
+	stop()
+	if err := flooding.Wait(); !errors.Is(err, context.Canceled) {
+		t.Errorf("the flood is over, with %v: the test shows nothing", err)
 	}
 }
 

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 
@@ -212,6 +213,13 @@ func (v *values) clear() {
 type passes struct {
 	mu   sync.Mutex
 	next map[string]time.Time
+}
+
+// forgetIdle drops namespaces that did not read since.
+func (p *passes) forgetIdle(before time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	maps.DeleteFunc(p.next, func(_ string, next time.Time) bool { return next.Before(before) })
 }
 
 // of returns when the namespace's values are to be read again: one instant for
