@@ -60,15 +60,20 @@ turn the Secrets that hold them into SealedSecrets.`,
 	f.output.add(cmd)
 	f.tokens.add(cmd)
 	cmd.Flags().BoolVar(&f.inPlace, "in-place", false, "write each file back instead, keeping its mode and owner; files that fail stay as they are")
-	addChoice(cmd, &f.scope, "scope", "",
-		"how far a sealed value may be moved: `SCOPE` is strict (this namespace and name), namespace-wide (any name in it) or cluster-wide; the default is what the annotations of the Secret say, else strict",
-		"", string(seal.Strict), string(seal.NamespaceWide), string(seal.ClusterWide))
+	addScope(cmd, &f.scope)
 	cmd.Flags().StringVarP(&f.options.Namespace, "namespace", "n", "", "`NAMESPACE` of Secrets that name none; an error for those that name another")
 	cmd.Flags().StringVar(&f.options.Name, "name", "", "`NAME` of Secrets that have none; an error for those that have another")
 	cmd.Flags().StringArrayVar(&f.fromFile, "from-file", nil,
 		"make a Secret of files instead of reading manifests: `[KEY=]PATH`, where KEY is the file's name by default and PATH may be -; may be given several times, needs --name")
 	cmd.Flags().BoolVar(&f.options.AllowEmpty, "allow-empty-data", false, "seal Secrets that hold no value")
 	return cmd
+}
+
+// addScope adds the flag --scope.
+func addScope(cmd *cobra.Command, scope *choice) {
+	addChoice(cmd, scope, "scope", "",
+		"how far a sealed value may be moved: `SCOPE` is strict (this namespace and name), namespace-wide (any name in it) or cluster-wide; the default is what the annotations of the Secret say, else strict",
+		"", string(seal.Strict), string(seal.NamespaceWide), string(seal.ClusterWide))
 }
 
 // check refuses what contradicts itself, before anything is read.

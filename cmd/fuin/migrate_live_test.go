@@ -1,0 +1,177 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"fuin.dev/controller/kubetest"
+)
+
+// TestMigrateLive seals what a namespace of a real cluster has, and leaves out
+// what the cluster makes.
+func TestMigrateLive(t *testing.T) {
+	c := kubetest.New(t, kubetest.Config{})
+	dir := t.TempDir()
+	if err := writeKeys(dir); err != nil {
+		t.Fatal(err)
+	}
+	kubeconfig := filepath.Join(dir, "kubeconfig")
+	if err := kubetest.WriteKubeconfig(kubeconfig, c.Admin(), ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.ApplyYAML(t.Context(), "default", liveNamespace); err != nil {
+		t.Fatal(err)
+	}
+	migrate := func(args ...string) (int, string, string) {
+		u, stdout, stderr := testUI("")
+		args = append([]string{"migrate", "live", "--kubeconfig", kubeconfig, "-r", filepath.Join(dir, "hybrid.pub")}, args...)
+		code := u.run(t.Context(), args)
+		return code, stdout.String(), stderr.String()
+	}
+	value := func(manifests, key string) string {
+		u, stdout, stderr := testUI(manifests)
+		if code := u.run(t.Context(), []string{"open", "-i", filepath.Join(dir, "hybrid.txt"), "--key", key, "-"}); code != exitOK {
+			t.Errorf("opening %s: %s", key, stderr)
+		}
+		return stdout.String()
+	}
+
+	out := filepath.Join(dir, "shop")
+	code, said, told := migrate("shop", "--out", out)
+	if code != exitOK || said != "" {
+		t.Fatalf("code %d: %s%s", code, said, told)
+	}
+	for _, want := range []string{
+		"fuin: left out builder-token: a service account's token\n",
+		"fuin: left out external: made by ExternalSecret db\n",
+		"fuin: left out tls: made by cert-manager\n",
+		"fuin: left out none: empty\n",
+		"fuin: sealed 2 Secrets in " + out + "\n",
+		"fuin: before they are applied: kubectl annotate secret -n shop db sealedsecrets.bitnami.com/managed=true\n",
+	} {
+		if !strings.Contains(told, want) {
+			t.Errorf("%q is not said:\n%s", want, told)
+		}
+	}
+	names := filesOf(t, out)
+	if !slices.Equal(names, []string{"db.yaml", "registry.yaml"}) {
+		t.Fatalf("written: %q", names)
+	}
+	text := contentOf(t, filepath.Join(out, "db.yaml"))
+	if got := value(text, "password"); got != "correct-horse" {
+		t.Errorf("the password opens to %q", got)
+	}
+	for _, not := range []string{"correct-horse", "Y29ycmVjdC1ob3JzZQ", "last-applied", "resourceVersion", "uid"} {
+		if strings.Contains(text, not) {
+			t.Errorf("%s is in the file:\n%s", not, text)
+		}
+	}
+	for _, want := range []string{`sealedsecrets.bitnami.com/managed: "true"`, "tier: web", "name: db", "namespace: shop"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%s is not in the file", want)
+		}
+	}
+
+	// What is there stays, and an owner's are taken on demand.
+	if code, _, told = migrate("shop", "--out", out); code != exitError || !strings.Contains(told, "db.yaml: exists already") {
+		t.Errorf("a second time: code %d: %s", code, told)
+	}
+	code, said, told = migrate("shop", "--owner", "externalsecret", "--scope", "namespace-wide")
+	if code != exitOK || !strings.Contains(said, "name: external") || strings.Contains(said, "ownerReferences") || strings.Count(said, "kind: SealedSecret") != 3 {
+		t.Errorf("with an owner: code %d: %s%s", code, told, said)
+	}
+	if code, _, told = migrate("default"); code != exitError || !strings.Contains(told, "namespace default of context kubetest") {
+		t.Errorf("an empty namespace: code %d: %s", code, told)
+	}
+	if code, _, told = migrate("shop", "--from", "cluster:elsewhere"); code != exitUnreachable {
+		t.Errorf("another context: code %d: %s", code, told)
+	}
+	if code, _, told = migrate("shop", "--from", "production"); code != exitUsage {
+		t.Errorf("no context: code %d: %s", code, told)
+	}
+}
+
+func filesOf(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+func contentOf(t *testing.T, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+const liveNamespace = `
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+---
+apiVersion: v1
+kind: Secret
+metadata:
+  name: db
+  namespace: shop
+  labels: {tier: web}
+  annotations:
+    kubectl.kubernetes.io/last-applied-configuration: '{"data":{"password":"Y29ycmVjdC1ob3JzZQ=="}}'
+stringData: {password: correct-horse}
+---
+apiVersion: v1
+kind: Secret
+metadata:
+  name: registry
+  namespace: shop
+  annotations: {sealedsecrets.bitnami.com/managed: "true"}
+type: kubernetes.io/dockerconfigjson
+stringData: {.dockerconfigjson: '{"auths":{}}'}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: none, namespace: shop}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: builder, namespace: shop}
+---
+apiVersion: v1
+kind: Secret
+metadata:
+  name: builder-token
+  namespace: shop
+  annotations: {kubernetes.io/service-account.name: builder}
+type: kubernetes.io/service-account-token
+---
+apiVersion: v1
+kind: Secret
+metadata:
+  name: tls
+  namespace: shop
+  annotations: {cert-manager.io/certificate-name: tls}
+stringData: {tls.key: correct-horse}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: owner, namespace: shop}
+---
+apiVersion: v1
+kind: Secret
+metadata:
+  name: external
+  namespace: shop
+  ownerReferences: [{apiVersion: external-secrets.io/v1, kind: ExternalSecret, name: db, uid: 7d9a3f50-1111-4222-8333-444455556666}]
+stringData: {password: correct-horse}
+`
