@@ -54,6 +54,14 @@ type Rule struct {
 type Check struct {
 	Render   []string // globs of directories that are rendered
 	Baseline string   // a file of findings that are known; may be empty
+	Allow    []Allow
+}
+
+// Allow lets findings in files pass.
+type Allow struct {
+	Path   string   // a glob; see [Config.RuleFor]
+	Rules  []string // names of a check's rules; none means all
+	Reason string
 }
 
 // Bounds of what is read.

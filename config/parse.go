@@ -176,7 +176,22 @@ func scope(to *seal.Scope) func(*yaml.Node) error {
 }
 
 func (k *Check) read(n *yaml.Node) error {
-	return each(n, fields{"render": globs(&k.Render), "baseline": filePath(&k.Baseline)})
+	return each(n, fields{"render": globs(&k.Render), "baseline": filePath(&k.Baseline), "allow": k.readAllow})
+}
+
+func (k *Check) readAllow(n *yaml.Node) error {
+	return eachItem(n, func(item *yaml.Node) error {
+		var a Allow
+		err := each(item, fields{"path": glob(&a.Path), "rules": texts(&a.Rules), "reason": text(&a.Reason)})
+		switch {
+		case err != nil:
+			return err
+		case a.Path == "" || a.Reason == "":
+			return refuseAt(item.Line, "write {path: GLOB, reason: WHY}", "what is allowed needs a path and a reason")
+		}
+		k.Allow = append(k.Allow, a)
+		return nil
+	})
 }
 
 // resolve checks that the clusters exist that rules name.

@@ -56,6 +56,14 @@ func (c *Config) Renders(dir string) bool {
 	return slices.ContainsFunc(c.Check.Render, func(pattern string) bool { return matches(split(pattern), parts) })
 }
 
+// Allows reports whether a finding of a rule may stand in a file.
+func (k *Check) Allows(file, rule string) bool {
+	file, ok := inside(file)
+	return ok && slices.ContainsFunc(k.Allow, func(a Allow) bool {
+		return (len(a.Rules) == 0 || slices.Contains(a.Rules, rule)) && matches(split(a.Path), split(file))
+	})
+}
+
 // maxPath is the longest path that an operating system takes, in bytes.
 const maxPath = 4096
 

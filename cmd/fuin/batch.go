@@ -47,7 +47,7 @@ func (b batch) run(ctx context.Context, u *ui) ([]outcome, error) {
 	bar := u.progress(b.verb, len(all))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(2 * runtime.GOMAXPROCS(0)) // while one waits for the disk to sync, another seals
-	defer b.collectLess(u)()
+	defer collectLess(u, len(b.inputs))()
 	for i, in := range b.inputs {
 		g.Go(func() error {
 			defer bar.step()
@@ -69,8 +69,8 @@ func (b batch) run(ctx context.Context, u *ui) ([]outcome, error) {
 // collectLess lets several files' worth of garbage pile up, and returns what
 // ends that. The live heap is a few files, so that Go would collect every few
 // of them; a single file, which may be large, keeps Go's default.
-func (b batch) collectLess(u *ui) (end func()) {
-	if len(b.inputs) < 2 || u.getenv("GOGC") != "" {
+func collectLess(u *ui, files int) (end func()) {
+	if files < 2 || u.getenv("GOGC") != "" {
 		return func() {}
 	}
 	before := debug.SetGCPercent(400)

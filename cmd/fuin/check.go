@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"fuin.dev/check"
+	"github.com/spf13/cobra"
+)
+
+// checkFlags are those of fuin check.
+type checkFlags struct {
+	staged   bool
+	history  string
+	strict   bool
+	output   outputFlags
+	baseline baselineFlags
+}
+
+func newCheck(u *ui) *cobra.Command {
+	var f checkFlags
+	cmd := &cobra.Command{
+		Use:   "check [PATH...|-]",
+		Short: "Find plaintext secrets, and sealed ones that will not open",
+		Long: `Find what ought not be in a repository: Secrets in plain or base64, passwords in
+values, ConfigMaps, workloads, patches, templates, env files, Terraform and
+Jsonnet, private keys, comments that hold a value; and SealedSecrets that are
+sealed for another place or cluster than the one they stand at. No key and no
+cluster is asked, and no value is ever shown.
+
+Without a PATH, all files of the Git work tree are checked but those that Git
+ignores. --staged checks what is about to be committed, as the index has it,
+and reports the documents that changed. --history checks what the commits of a
+range added.
+
+A comment lets a finding pass if it gives a reason: # fuin:allow reason=WHY, on
+the line, the line above, or at what encloses it. A baseline lists findings that
+are known; check.allow in .fuin.yaml leaves out paths. docs/check.md describes
+the rules. The exit code is 3 if there are findings; advice alone is none.`,
+		Example: `  fuin check
+  fuin check --staged
+  fuin check --history origin/main..HEAD -o github
+  fuin check overlays/production -o sarif --out findings.sarif
+  helm template shop | fuin check -`,
+		Args: f.check,
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd.Context(), u, args) },
+	}
+	cmd.Flags().BoolVar(&f.staged, "staged", false, "check what is staged in Git's index; reports only documents that changed")
+	cmd.Flags().StringVar(&f.history, "history", "", "check what the commits of a `RANGE` added, as git log takes it: main..HEAD, or HEAD for all")
+	addChoice(cmd, &f.output.format, "output", "o", "`FORMAT`: text, yaml, json, sarif, junit, or github (annotations); the default is text",
+		"text", "text", "yaml", "json", "sarif", "junit", "github")
+	cmd.Flags().StringVar(&f.output.file, "out", "", "write to `FILE` instead of standard output, atomically")
+	cmd.Flags().BoolVar(&f.strict, "strict", false, "let advice count as findings, too")
+	f.baseline.add(cmd)
+	return cmd
+}
+
+// check refuses what contradicts itself, before anything is read.
+func (f *checkFlags) check(_ *cobra.Command, args []string) error {
+	switch {
+	case f.staged && f.history != "":
+		return misuse("run it twice", "--staged and --history exclude each other")
+	case (f.staged || f.history != "") && slices.Contains(args, "-"):
+		return misuse("leave - out", "standard input is not in Git")
+	case f.baseline.write && (f.staged || f.history != ""):
+		return misuse("write it of the whole work tree", "a baseline is not written of --staged or --history")
+	}
+	return oneStdin(args...)
+}
+
+func (f *checkFlags) run(ctx context.Context, u *ui, args []string) error {
+	c, err := f.source(ctx, u, args)
+	if err != nil {
+		return err
+	}
+	findings, err := c.run(ctx)
+	if err != nil {
+		return err
+	}
+	if f.baseline.write {
+		return f.baseline.save(u, c, findings)
+	}
+	if findings, err = f.baseline.leaveOut(c, findings); err != nil {
+		return err
+	}
+	if err := f.print(u, c, findings); err != nil {
+		return err
+	}
+	return f.judge(findings)
+}
+
+// judge is the exit code.
+func (f *checkFlags) judge(findings []check.Finding) error {
+	serious := 0
+	for _, found := range findings {
+		if f.strict || found.Severity == check.Error {
+			serious++
+		}
+	}
+	if serious == 0 {
+		return nil
+	}
+	return &fault{errors.New(plural(serious, "finding")), "docs/check.md describes the rules, and how to let a finding pass", exitFindings}
+}
