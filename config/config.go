@@ -54,6 +54,7 @@ type Rule struct {
 type Check struct {
 	Render   []string // globs of directories that are rendered
 	Baseline string   // a file of findings that are known; may be empty
+	Line     int      // in the file, from 1; 0 if it says nothing
 	Allow    []Allow
 }
 

@@ -176,6 +176,7 @@ func scope(to *seal.Scope) func(*yaml.Node) error {
 }
 
 func (k *Check) read(n *yaml.Node) error {
+	k.Line = n.Line
 	return each(n, fields{"render": globs(&k.Render), "baseline": filePath(&k.Baseline), "allow": k.readAllow})
 }
 

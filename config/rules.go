@@ -36,7 +36,7 @@ func (c *Config) Holders(files fs.FS) map[string][]string {
 	out := map[string][]string{}
 	for _, cluster := range c.Clusters {
 		for _, file := range cluster.Recipients {
-			rs, err := cluster.read(file, files, keys.ParsePublic)
+			rs, err := cluster.Keys(file, files)
 			if err != nil {
 				continue
 			}
@@ -149,6 +149,12 @@ func (c *Config) Recipients(cluster string, files fs.FS, now time.Time) ([]*keys
 	return out, nil
 }
 
+// Keys reads all public keys of one of the cluster's files, also those that
+// nothing is sealed with: expired ones, and a certificate beside age recipients.
+func (c Cluster) Keys(file string, files fs.FS) ([]*keys.Recipient, error) {
+	return c.read(file, files, keys.ParsePublic)
+}
+
 // read reads one file of public keys; it returns one at least.
 func (c Cluster) read(file string, files fs.FS, parse func([]byte) ([]*keys.Recipient, error)) ([]*keys.Recipient, error) {
 	data, err := readFile(files, file, maxRecipients)
@@ -189,7 +195,7 @@ func (c *Config) ForeignTo(dir string, files fs.FS, known func(fingerprint strin
 	for _, name := range rule.Clusters {
 		cluster, _ := c.Cluster(name)
 		for _, file := range cluster.Recipients {
-			rs, err := cluster.read(file, files, keys.ParsePublic)
+			rs, err := cluster.Keys(file, files)
 			if err != nil {
 				errs = append(errs, err)
 				continue

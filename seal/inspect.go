@@ -45,6 +45,40 @@ func Inspect(sealed string) (ValueInfo, error) {
 	return info, nil
 }
 
+// A Named is a Secret or SealedSecret of a file, by what it is called there.
+type Named struct {
+	Kind            string
+	Namespace, Name string
+	Scope           Scope // by its annotations
+}
+
+// Names lists the Secrets and SealedSecrets of a file, first the ones, then the
+// others.
+func Names(data []byte) ([]Named, error) {
+	docs, err := documents(data)
+	if err != nil {
+		return nil, err
+	}
+	var out []Named
+	for _, kind := range []string{"Secret", "SealedSecret"} {
+		w := &walk{want: kind}
+		w.convert = func(n *yaml.Node) (*yaml.Node, error) {
+			meta := get(n, "metadata")
+			out = append(out, Named{kind, text(get(meta, "namespace")), text(get(meta, "name")), ScopeOf(stringMap(get(meta, "annotations")))})
+			return n, nil
+		}
+		for _, d := range docs {
+			if d.root == nil {
+				continue
+			}
+			if _, err := w.object(&d.root); err != nil {
+				return nil, d.at(err)
+			}
+		}
+	}
+	return out, nil
+}
+
 // ObjectInfo is what a SealedSecret tells without any key.
 type ObjectInfo struct {
 	Namespace string    `json:"namespace,omitempty"`

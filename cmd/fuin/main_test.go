@@ -53,6 +53,7 @@ func TestScripts(t *testing.T) {
 			"mode":   mode,
 			"bytes":  writeBytes,
 			"insert": insertText,
+			"append": appendFile,
 		},
 	})
 }
@@ -207,4 +208,9 @@ func insertText(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	text = strings.ReplaceAll(text, args[1], strings.TrimSpace(ts.ReadFile(args[2])))
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
+}
+
+// append FILE SOURCE puts the text of a file behind that of another.
+func appendFile(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(ts.ReadFile(args[0])+ts.ReadFile(args[1])), 0o600))
 }

@@ -7,6 +7,7 @@ import (
 // The groups of verbs in fuin help.
 const (
 	groupSecrets      = "secrets"
+	groupRepository   = "repository"
 	groupKeys         = "keys"
 	groupEnvironments = "environments"
 	groupOther        = "other"
@@ -34,12 +35,14 @@ way, be it Git host, CI or reviewer, can read a value.`,
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { printHelp(u.stdout, cmd) })
 	root.AddGroup(
 		&cobra.Group{ID: groupSecrets, Title: "Secrets"},
+		&cobra.Group{ID: groupRepository, Title: "Repository"},
 		&cobra.Group{ID: groupKeys, Title: "Keys"},
 		&cobra.Group{ID: groupEnvironments, Title: "Environments"},
 		&cobra.Group{ID: groupOther, Title: "Other"})
 	addGrouped(root, groupSecrets, newSeal(u), newOpen(u), newSet(u), newUnset(u), newInspect(u), newMigrate(u))
 	addGrouped(root, groupSecrets, newDiff(u))
 	addGrouped(root, groupSecrets, newFilter(u))
+	addGrouped(root, groupRepository, newConfig(u))
 	addGrouped(root, groupKeys, newKeys(u))
 	addGrouped(root, groupEnvironments, newRender(u), newStatus(u), newWait(u))
 	addGrouped(root, groupSecrets, newCheck(u))
