@@ -91,8 +91,8 @@ func enter(dir string, count int) error {
 }
 
 var errTooLarge = &Error{
-	File: ".", Reason: "too many directories or kustomizations to tell which of them reach a file",
-	hint: "name what is sealed for in full: --recipient, --namespace and --name",
+	Reason: "too many directories or kustomizations to tell which of them reach a file",
+	hint:   "name what is sealed for in full: --recipient, --namespace and --name",
 }
 
 func (k *Kustomizations) add(files fs.FS, name string) error {

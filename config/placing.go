@@ -46,8 +46,8 @@ func (p Placing) does() [5]string {
 
 // Bounds of one search; more means a circle, or names that no one asked for.
 const (
-	maxDepth = 64     // kustomizations between a file and the one that is rendered
-	maxWays  = 10_000 // through them that differ in what they do
+	maxDepth = 64    // kustomizations between a file and the one that is rendered
+	maxWays  = 1_000 // through them that differ in what they do
 )
 
 // Placings follows the kustomizations outward from a file of the repository, to
