@@ -2,14 +2,16 @@ package kubetest_test
 
 import (
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// Nothing that ships links the cluster for tests, nor the Vault for tests, which
-// trusts that cluster.
+// Nothing that ships links what is for tests: the cluster, the Vault that trusts
+// it, and Fuin as it runs on one.
 func TestOnlyTestsImportKubetest(t *testing.T) {
-	const self, vault = "fuin.dev/controller/kubetest", "fuin.dev/controller/vaulttest"
+	const self = "fuin.dev/controller/kubetest"
+	forTests := []string{self, "fuin.dev/controller/vaulttest", "fuin.dev/controller/fuintest"}
 	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}} {{.Imports}}", "fuin.dev/...").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -18,8 +20,10 @@ func TestOnlyTestsImportKubetest(t *testing.T) {
 	for line := range strings.Lines(string(out)) {
 		path, imports, _ := strings.Cut(line, " ")
 		packages++
-		if path != self && path != vault && strings.Contains(imports, self) || strings.Contains(imports, vault) {
-			t.Errorf("%s imports it", path)
+		for _, one := range forTests {
+			if strings.Contains(imports, one) && (one != self || !slices.Contains(forTests, path)) {
+				t.Errorf("%s imports %s", path, one)
+			}
 		}
 	}
 	if packages < 10 {

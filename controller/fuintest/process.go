@@ -1,0 +1,163 @@
+package fuintest
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A Process is a running controller.
+type Process struct {
+	Log     *Output
+	HTTP    string // URL of its endpoints, once it serves
+	Metrics string // URL of its metrics
+	Cmd     *exec.Cmd
+
+	t    testing.TB
+	done chan struct{}
+}
+
+// Output is what a process wrote, for whoever reads along.
+type Output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *Output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *Output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// Alone spares a controller the lease, which a killed one would leave behind and
+// one without an API server would lose.
+const Alone = "--leader-elect=false"
+
+// Run starts a controller and waits until it serves. It ends with the test.
+func (s *System) Run(args ...string) *Process {
+	s.T.Helper()
+	p := s.Start(args...)
+	s.Eventually("the controller serves", p.Serves)
+	return p
+}
+
+// Start starts a controller. It ends with the test.
+func (s *System) Start(args ...string) *Process {
+	s.T.Helper()
+	metrics := s.freeAddress()
+	p := &Process{t: s.T, Log: &Output{}, done: make(chan struct{}), Metrics: "http://" + metrics + "/metrics"}
+	p.Cmd = exec.Command(filepath.Join(Bin, "fuin-controller"), append([]string{
+		"--kubeconfig", s.Kubeconfig, "--namespace", "fuin-system", "--key-size", "2048",
+		"--listen-addr", "127.0.0.1:0", "--listen-metrics-addr", metrics, "--log-level", "DEBUG",
+	}, args...)...)
+	p.Cmd.Stdout, p.Cmd.Stderr = p.Log, p.Log
+	p.Cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	s.OK(p.Cmd.Start())
+	go func() {
+		_ = p.Cmd.Wait()
+		close(p.done)
+	}()
+	s.T.Cleanup(p.Stop)
+	return p
+}
+
+// Stop ends the controller as a cluster does, and reports what it said if the
+// test failed.
+func (p *Process) Stop() {
+	select {
+	case <-p.done:
+		return
+	default:
+	}
+	_ = p.Cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-p.done:
+	case <-time.After(15 * time.Second):
+		_ = p.Cmd.Process.Kill()
+		<-p.done
+		p.t.Error("the controller did not end within 15 s")
+	}
+	if p.t.Failed() {
+		p.t.Log(p.Log.String())
+	}
+}
+
+// Kill is kill -9.
+func (p *Process) Kill() {
+	_ = p.Cmd.Process.Kill()
+	<-p.done
+}
+
+var servingLine = regexp.MustCompile(`msg=serving address=(\S+)`)
+
+// Serves tells whether the controller does, and where.
+func (p *Process) Serves() bool {
+	m := servingLine.FindStringSubmatch(p.Log.String())
+	if m != nil {
+		p.HTTP = "http://" + m[1]
+	}
+	return m != nil && strings.Contains(p.Log.String(), `msg="Serving metrics server"`)
+}
+
+// freeAddress is one that nobody listens on, for what cannot choose itself.
+func (s *System) freeAddress() string {
+	s.T.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	s.OK(err)
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// Metric sums the samples of a metric, all labels together.
+func (p *Process) Metric(name string) float64 {
+	p.t.Helper()
+	sum := 0.0
+	for line := range strings.Lines(p.Do(http.MethodGet, p.Metrics, "")) {
+		if rest, ok := strings.CutPrefix(line, name); ok && (rest[0] == '{' || rest[0] == ' ') {
+			value, err := strconv.ParseFloat(strings.TrimSpace(rest[strings.LastIndex(rest, " ")+1:]), 64)
+			if err != nil {
+				p.t.Fatal(err)
+			}
+			sum += value
+		}
+	}
+	return sum
+}
+
+// Do makes a request, and returns what was answered, whatever its status.
+func (p *Process) Do(method, url, body string) string {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return string(answer)
+}
