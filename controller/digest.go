@@ -10,6 +10,7 @@ import (
 	"unique"
 
 	"fuin.dev/controller/api/bitnami"
+	"fuin.dev/controller/api/v1alpha1"
 	"fuin.dev/keys"
 	"fuin.dev/seal"
 	corev1 "k8s.io/api/core/v1"
@@ -35,6 +36,9 @@ func specDigest(ss *bitnami.SealedSecret) string {
 	for _, name := range openingAnnotations {
 		writePart(h, ss.Annotations[name])
 	}
+	if connection := ss.Annotations[v1alpha1.AnnotationVaultConnection]; connection != "" {
+		writePart(h, connection) // digests of objects without it are older than it
+	}
 	return hex.EncodeToString(h.Sum(nil))
 }
 
@@ -50,8 +54,13 @@ func slim(obj any) (any, error) {
 		Namespace: unique.Make(m.Namespace).Value(), Name: m.Name, UID: m.UID, ResourceVersion: m.ResourceVersion,
 		Generation: m.Generation, DeletionTimestamp: m.DeletionTimestamp,
 		Labels:      only(m.Labels, keys.LabelRSA, keys.LabelAge),
-		Annotations: only(m.Annotations, openingAnnotations...),
+		Annotations: scopeOf(m.Annotations),
 	}}, nil
+}
+
+// scopeOf are the annotations that opening rests on.
+func scopeOf(annotations map[string]string) map[string]string {
+	return only(annotations, append(openingAnnotations[:len(openingAnnotations):len(openingAnnotations)], v1alpha1.AnnotationVaultConnection)...)
 }
 
 func only(m map[string]string, names ...string) map[string]string {

@@ -74,13 +74,13 @@ const maxUnreported = 2000
 // others wait for theirs, and nothing but the record would be lost with this
 // process. Without the record a random value would be made anew.
 func (o pass) mayWait(out outcome) bool {
-	return out.failure == nil && out.wrote && !out.random && o.waiting.Load() < maxUnreported && o.queue.Len() > 0
+	return out.failure == nil && out.wrote && !out.random && !out.leased() && o.waiting.Load() < maxUnreported && o.queue.Len() > 0
 }
 
 func (o pass) reportLater(ss *bitnami.SealedSecret, out outcome) {
 	name := client.ObjectKeyFromObject(ss)
 	u := unreported{
-		uid: ss.UID, gen: ss.Generation, scope: only(ss.Annotations, openingAnnotations...), status: o.statusOf(ss, out),
+		uid: ss.UID, gen: ss.Generation, scope: scopeOf(ss.Annotations), status: o.statusOf(ss, out),
 	}
 	u.said = !sameWords(ss.Status.Conditions, u.status.Conditions)
 	ss.Status = u.status

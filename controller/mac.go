@@ -15,19 +15,21 @@ import (
 // macs makes the codes that the status carries. Each purpose has a key of its
 // own, derived from the one in the cluster.
 type macs struct {
-	made, outcome []byte
+	made, outcome, references, lease []byte
 }
 
 // macKeySize is the size in bytes of the key in the cluster.
 const macKeySize = 32
 
-func newMACs(master []byte) (macs, error) {
-	made, err := hkdf.Key(sha256.New, master, nil, "fuin/1 status made", sha256.Size)
-	if err != nil {
-		return macs{}, err
+func newMACs(master []byte) (m macs, err error) {
+	for purpose, key := range map[string]*[]byte{
+		"made": &m.made, "outcome": &m.outcome, "references": &m.references, "lease": &m.lease,
+	} {
+		if *key, err = hkdf.Key(sha256.New, master, nil, "fuin/1 status "+purpose, sha256.Size); err != nil {
+			return macs{}, err
+		}
 	}
-	outcome, err := hkdf.Key(sha256.New, master, nil, "fuin/1 status outcome", sha256.Size)
-	return macs{made, outcome}, err
+	return m, nil
 }
 
 // of codes a list of parts for one SealedSecret. Lengths are written before

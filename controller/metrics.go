@@ -33,7 +33,7 @@ type shown struct {
 	keys       string // one behind the other
 }
 
-var conditionTypes = [...]string{bitnami.Synced, bitnami.Ready, bitnami.Stalled}
+var conditionTypes = [...]string{bitnami.Synced, bitnami.Ready, bitnami.Stalled, bitnami.Stale}
 
 var (
 	conditionInfo = prometheus.NewDesc(upstream+"_condition_info", "Conditions of SealedSecrets: -1 false, 0 unknown, 1 true.",
@@ -96,14 +96,15 @@ var gauge = map[corev1.ConditionStatus]int8{corev1.ConditionFalse: -1, corev1.Co
 
 // Collect makes the samples of all SealedSecrets when they are asked for: kept,
 // those of ten thousand would take more memory than all else. Objects that are
-// well have Sealed Secrets' one, others all three.
+// well have Sealed Secrets' one, others all three, and those that are stale say so.
 func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	objects := map[string]int{}
 	m.shown.Range(func(key, value any) bool {
 		name, s := key.(types.NamespacedName), value.(shown)
 		for i, value := range s.conditions {
-			if i > 0 && s.isWell() {
-				break // Ready and Stalled say nothing more
+			stale := conditionTypes[i] == bitnami.Stale
+			if stale && value != 1 || !stale && i > 0 && s.isWell() {
+				continue // it says nothing more
 			}
 			out <- prometheus.MustNewConstMetric(conditionInfo, prometheus.GaugeValue, float64(value),
 				name.Namespace, name.Name, conditionTypes[i], s.instance)

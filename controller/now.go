@@ -96,10 +96,21 @@ func (o pass) now(ctx context.Context, ss *bitnami.SealedSecret) *failure {
 	if err != nil {
 		return transient("fetch", "reading its Secret", err)
 	}
+	refs, failed := referencesOf(ss)
+	switch {
+	case failed != nil && !o.settled(ss, secret):
+		return o.concludeNow(ctx, ss, outcome{secret: secret, failure: failed, refers: true})
+	case !refs.none():
+		return o.refreshNow(ctx, ss, secret, refs)
+	}
 	if o.settled(ss, secret) {
 		return settledFailure(ss)
 	}
-	out := o.process(ctx, ss, secret)
+	return o.concludeNow(ctx, ss, o.process(ctx, ss, secret, refs.escaped()))
+}
+
+// concludeNow reports an outcome, and returns its failure.
+func (o pass) concludeNow(ctx context.Context, ss *bitnami.SealedSecret, out outcome) *failure {
 	if _, err := o.conclude(ctx, ss, out); err != nil && out.failure == nil {
 		o.later(client.ObjectKeyFromObject(ss)) // the Secret is made; its status is the queue's
 	}

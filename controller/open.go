@@ -17,8 +17,8 @@ func objectOf(ss *bitnami.SealedSecret) seal.Object {
 	}
 }
 
-// open opens all values in memory.
-func (o pass) open(ctx context.Context, ss *bitnami.SealedSecret) (seal.Opened, *failure) {
+// open opens all values in memory, and puts in those of references.
+func (o pass) open(ctx context.Context, ss *bitnami.SealedSecret, v *values) (seal.Opened, *failure) {
 	o.metrics.requests.Inc()
 	refused := func(message string) (seal.Opened, *failure) {
 		return seal.Opened{}, &failure{reason: reasonUnsealFailed, kind: "unseal", message: message}
@@ -29,11 +29,14 @@ func (o pass) open(ctx context.Context, ss *bitnami.SealedSecret) (seal.Opened, 
 	case o.cfg.RejectLegacy && ss.Spec.Data != nil:
 		return refused("opening " + ss.Namespace + "/" + ss.Name + ": the older data field is not accepted; seal it again into encryptedData")
 	}
-	opened, err := o.openObject(ctx, ss)
+	opened, err := o.openObject(ctx, ss, v)
 	if err == nil {
+		v.settle(opened.Data)
 		return opened, nil
 	}
 	_, failed := refused(err.Error())
+	var templates render.TemplateErrors
+	failed.ofValues = v != nil && errors.As(err, &templates)
 	failed.undecided = errors.Is(err, seal.ErrUndecided)
 	if errors.Is(err, render.ErrUnavailable) || errors.Is(err, render.ErrClosed) || ctx.Err() != nil {
 		failed.again = err
@@ -42,7 +45,7 @@ func (o pass) open(ctx context.Context, ss *bitnami.SealedSecret) (seal.Opened, 
 }
 
 // openObject makes one turn of the object's search.
-func (o pass) openObject(ctx context.Context, ss *bitnami.SealedSecret) (seal.Opened, error) {
+func (o pass) openObject(ctx context.Context, ss *bitnami.SealedSecret, v *values) (seal.Opened, error) {
 	s := o.searchOf(ss)
 	s.Trials = objectTrials
 	try, leave := o.operator.turns(ctx, ss.Namespace)
@@ -51,7 +54,7 @@ func (o pass) openObject(ctx context.Context, ss *bitnami.SealedSecret) (seal.Op
 		Identities: o.ring.Candidates(hints(ss), ss.CreationTimestamp.Time),
 		Try:        try,
 		Search:     &s.Search,
-		Render:     o.operator.sandboxed(ss.Namespace, leave, o.render),
+		Render:     v.over(o.operator.sandboxed(ss.Namespace, leave, o.render)),
 	}.Object(ctx, objectOf(ss))
 	o.settleSearch(ss, s, err)
 	return opened, err

@@ -40,6 +40,8 @@ type opener struct {
 	bodies   *bodies                                // read at the start
 	names    locks                                  // of SealedSecrets that are worked on
 	tenants  atomic.Pointer[environment.Reconciler] // nil where there are no Environments
+	readings *readings                              // of references to Vault
+	resolve  resolver                               // nil where there are no VaultConnections
 
 	// What is known of each SealedSecret, by types.NamespacedName.
 	seen       sync.Map     // sight: as it was last found at rest
@@ -74,7 +76,8 @@ func (o pass) reconcile(ctx context.Context, req reconcile.Request) (reconcile.R
 	if done, res, err := o.reportNow(ctx, cached); done {
 		return res, err
 	}
-	if o.rests(ctx, cached) {
+	if due, _ := o.readings.isDue(req.NamespacedName); !due && o.rests(ctx, cached) {
+		o.comeBack(req.NamespacedName)
 		return reconcile.Result{}, nil
 	}
 	ss, err := o.body(ctx, cached)
@@ -85,10 +88,18 @@ func (o pass) reconcile(ctx context.Context, req reconcile.Request) (reconcile.R
 	if err != nil {
 		return o.report(ctx, ss, outcome{failure: transient("fetch", "reading its Secret", err)})
 	}
+	refs, failed := referencesOf(ss)
+	switch {
+	case failed != nil && !o.settled(ss, secret):
+		return o.conclude(ctx, ss, outcome{secret: secret, failure: failed, refers: true})
+	case !refs.none():
+		return o.refresh(ctx, ss, secret, refs)
+	}
+	o.readings.forget(req.NamespacedName)
 	if o.settled(ss, secret) {
 		return o.confirm(ctx, ss, secret)
 	}
-	return o.conclude(ctx, ss, o.process(ctx, ss, secret))
+	return o.conclude(ctx, ss, o.process(ctx, ss, secret, refs.escaped()))
 }
 
 // conclude reports an outcome, now or later, or lets the opening go on later.
@@ -112,6 +123,7 @@ func (o pass) load(ctx context.Context, name types.NamespacedName) (*metav1.Part
 			known.Delete(name)
 		}
 		o.takeUnreported(name)
+		o.readings.forget(name)
 		o.metrics.forget(name)
 		return nil, nil // garbage collection removes the Secret
 	}
@@ -166,23 +178,30 @@ type outcome struct {
 	wrote   bool
 	random  bool     // a value of it cannot be made a second time
 	failure *failure // nil if all is well
+
+	refers   bool     // it holds references to Vault
+	stale    *failure // why they could not be read
+	lastRead string   // when they last could
 }
 
-// process opens the values and makes the Secret. It changes nothing unless
-// everything opened.
-func (o pass) process(ctx context.Context, ss *bitnami.SealedSecret, secret *corev1.Secret) outcome {
+// process opens the values and makes the Secret, with those of references if it
+// has any. It changes nothing unless everything opened.
+func (o pass) process(ctx context.Context, ss *bitnami.SealedSecret, secret *corev1.Secret, v *values) outcome {
 	fail := func(f *failure) outcome { return outcome{secret: secret, failure: f} }
 	mode, failed := o.terms(ss, secret)
 	if failed != nil {
 		return fail(failed)
 	}
-	opened, failed := o.open(ctx, ss)
+	opened, failed := o.open(ctx, ss, v)
 	if failed != nil {
 		return fail(failed)
 	}
-	p := newPlan(ss, opened, mode)
+	p := newPlan(ss, opened, mode, v)
 	o.keepRandom(&p, ss, secret)
 	if failed := o.guardKeys(p); failed != nil {
+		return fail(failed)
+	}
+	if failed := o.announceLease(ctx, p); failed != nil {
 		return fail(failed)
 	}
 	written, wrote, failed := o.write(ctx, p, secret)
@@ -203,6 +222,10 @@ type failure struct {
 	again   error // set if trying again may help without any change
 
 	undecided bool // none at all: not all keys were tried yet
+
+	refers     bool   // references could not be read: they are tried again on their own time
+	ofValues   bool   // other values of references may mend it
+	connection string // of the Vault that they were to be read from
 }
 
 // The reasons are the event reasons of Sealed Secrets.

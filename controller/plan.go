@@ -30,12 +30,13 @@ type plan struct {
 	annotations map[string]string
 	kind        corev1.SecretType
 	immutable   *bool
+	values      *values // of references, nil if there are none
 }
 
-func newPlan(ss *bitnami.SealedSecret, opened seal.Opened, mode bitnami.Mode) plan {
+func newPlan(ss *bitnami.SealedSecret, opened seal.Opened, mode bitnami.Mode, v *values) plan {
 	t := ss.Spec.Template
 	p := plan{
-		ss: ss, mode: mode, data: opened.Data, random: opened.Random,
+		ss: ss, mode: mode, values: v, data: opened.Data, random: opened.Random,
 		labels: t.Metadata.Labels, annotations: t.Metadata.Annotations, kind: t.Type, immutable: t.Immutable,
 	}
 	if l := opened.Legacy; l != nil {
@@ -95,10 +96,19 @@ func (o pass) keepRandom(p *plan, ss *bitnami.SealedSecret, s *corev1.Secret) {
 		return
 	}
 	for _, key := range p.random {
-		if value, ok := s.Data[key]; ok {
+		if value, ok := s.Data[key]; ok && !o.refersAnew(p, key) {
 			p.data[key] = value
 		}
 	}
+}
+
+// refersAnew tells whether a key holds references that are not as they were.
+func (o pass) refersAnew(p *plan, key string) bool {
+	if p.values == nil || p.values.parts[key] == nil {
+		return false
+	}
+	r := o.known(p.ss)
+	return p.values.leased || r == nil || !same(r.ReferencesMAC, p.values.mac)
 }
 
 // ranBefore reports whether s was made of this very spec. Sealed Secrets left

@@ -84,6 +84,7 @@ func (o pass) recognize(ss *bitnami.SealedSecret, secret *corev1.Secret) {
 	case ss.Status.ObservedGeneration == ss.Generation && o.settled(ss, secret):
 		o.metrics.observe(ss)
 		o.remember(ss, secret)
+		o.expectReading(ss)
 	default:
 		o.bodies.put(ss)
 	}

@@ -30,12 +30,17 @@ func (o pass) report(ctx context.Context, ss *bitnami.SealedSecret, out outcome)
 	}
 	if f != nil {
 		f.message = bounded(f.message)
-		o.metrics.errors.WithLabelValues(f.kind, ss.Namespace).Inc()
+		if f.kind != kindReferences { // counted when it was read
+			o.metrics.errors.WithLabelValues(f.kind, ss.Namespace).Inc()
+		}
 	}
 	status := o.statusOf(ss, out)
 	res, err := o.deliver(ctx, ss, out, status, !sameWords(ss.Status.Conditions, status.Conditions))
 	if err != nil || res.RequeueAfter > 0 {
 		return res, err
+	}
+	if f != nil && f.refers && f.again != nil {
+		return res, nil // references are read again on their own time
 	}
 	if f != nil && f.again != nil {
 		return reconcile.Result{}, fmt.Errorf("%s/%s: %s", ss.Namespace, ss.Name, f.message)
@@ -105,7 +110,7 @@ func observe(s *bitnami.SealedSecretStatus, generation int64) {
 
 // statusOf is the status that an outcome calls for.
 func (o pass) statusOf(ss *bitnami.SealedSecret, out outcome) bitnami.SealedSecretStatus {
-	s := bitnami.SealedSecretStatus{Conditions: conditionsOf(ss, out.failure), Fuin: out.record}
+	s := bitnami.SealedSecretStatus{Conditions: conditionsOf(ss, out), Fuin: out.record}
 	observe(&s, ss.Generation)
 	if out.failure == nil {
 		s.Fuin.MAC = o.openedMAC(ss, s.Fuin, s.Conditions, out.secret)
@@ -126,9 +131,11 @@ func (o pass) statusOf(ss *bitnami.SealedSecret, out outcome) bitnami.SealedSecr
 	return s
 }
 
-// conditionsOf lists the three conditions. Stalled is what makes kstatus call
-// an object failed; a failure that is tried again by itself is none yet.
-func conditionsOf(ss *bitnami.SealedSecret, f *failure) []bitnami.Condition {
+// conditionsOf lists the conditions: three, and Stale where there are references.
+// Stalled is what makes kstatus call an object failed; a failure that is tried
+// again by itself is none yet.
+func conditionsOf(ss *bitnami.SealedSecret, out outcome) []bitnami.Condition {
+	f := out.failure
 	synced := bitnami.Condition{Type: bitnami.Synced, Status: corev1.ConditionTrue}
 	ready := bitnami.Condition{Type: bitnami.Ready, Status: corev1.ConditionTrue, Reason: reasonUnsealed, Message: "its Secret is as it says"}
 	stalled := bitnami.Condition{Type: bitnami.Stalled, Status: corev1.ConditionFalse, Reason: reasonUnsealed}
@@ -142,6 +149,9 @@ func conditionsOf(ss *bitnami.SealedSecret, f *failure) []bitnami.Condition {
 	}
 	now := metav1.NewTime(time.Now().Truncate(time.Second))
 	conditions := []bitnami.Condition{synced, ready, stalled}
+	if out.refers {
+		conditions = append(conditions, staleCondition(out))
+	}
 	for i := range conditions {
 		date(&conditions[i], conditionOf(ss.Status.Conditions, conditions[i].Type), now)
 	}
@@ -203,11 +213,16 @@ func (o pass) tell(ss *bitnami.SealedSecret, out outcome, said bool) {
 		if o.quota.failures.Allow() {
 			o.events.Event(ss, corev1.EventTypeWarning, out.failure.reason, out.failure.message)
 		}
-		if out.failure.again != nil {
+		if out.failure.again != nil && !out.failure.refers {
 			return // the queue logs it, with each try
 		}
 		o.log.Error("not opened", "namespace", ss.Namespace, "name", ss.Name, "reason", out.failure.reason, "error", out.failure.message)
-	case out.failure == nil && (out.wrote || said) && o.quota.successes.Allow():
+	case out.stale != nil && said:
+		if o.quota.failures.Allow() {
+			o.events.Event(ss, corev1.EventTypeWarning, out.stale.reason, "its Secret stays as it is: "+out.stale.message)
+		}
+		o.log.Warn("references could not be read; the Secret stays as it is", "namespace", ss.Namespace, "name", ss.Name, "reason", out.stale.reason, "error", out.stale.message)
+	case out.failure == nil && out.stale == nil && (out.wrote || said) && o.quota.successes.Allow():
 		o.events.Event(ss, corev1.EventTypeNormal, reasonUnsealed, "SealedSecret unsealed successfully")
 	}
 }

@@ -122,6 +122,9 @@ func manage(ctx context.Context, cfg Config, scheme *runtime.Scheme, api client.
 		events: events, quota: newQuota(), log: cfg.Log, cfg: cfg, retries: newBackoff(), queued: make(chan struct{}), bodies: newBodies(),
 		metrics: metrics, operator: operator{fair.NewGate(goruntime.GOMAXPROCS(0)), fair.NewRoomyGate(cfg.Sandboxes), metrics},
 	}
+	if err := o.connections(ctx, mgr); err != nil {
+		return err
+	}
 	if err := o.watch(mgr); err != nil {
 		return err
 	}

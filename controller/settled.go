@@ -63,6 +63,9 @@ func (o pass) openedMAC(ss *bitnami.SealedSecret, r *bitnami.Record, conditions 
 	for _, fingerprint := range r.Keys {
 		rests = append(rests, fingerprint, string(o.stateOf(fingerprint)))
 	}
+	if r.ReferencesMAC != "" { // records of objects without references are older than it
+		rests = append(rests, r.ReferencesMAC)
+	}
 	return o.keyring.macs.outcomeMAC(ss, conditions, rests...)
 }
 

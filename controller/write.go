@@ -41,7 +41,9 @@ func writeFailure(err error) *failure {
 	case err == nil:
 		return nil
 	case apierror.IsInvalid(err):
-		return inTheWay("update", "writing its Secret: "+apierror.Text(err))
+		f := inTheWay("update", "writing its Secret: "+apierror.Text(err))
+		f.ofValues = true
+		return f
 	}
 	return transient("update", "writing its Secret", err)
 }
@@ -54,6 +56,9 @@ func (o pass) recordOf(p plan, s *corev1.Secret) *bitnami.Record {
 	}
 	if p.mode == bitnami.Patched && metav1.IsControlledBy(s, p.ss) {
 		r.Mode = bitnami.Managed // it is ours as well, and made again once it is deleted
+	}
+	if p.values != nil {
+		r.ReferencesMAC, r.Lease = p.values.mac, p.values.lease
 	}
 	r.MadeMAC = o.keyring.macs.madeMAC(p.ss, r)
 	return r

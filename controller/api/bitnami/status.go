@@ -9,11 +9,13 @@ import (
 )
 
 // The conditions. Synced is upstream's and stands first, where print columns
-// read it; Ready and Stalled follow kstatus.
+// read it; Ready and Stalled follow kstatus. Stale stands on objects that hold
+// references, and is True where these could not be read when they last were due.
 const (
 	Synced  = "Synced"
 	Ready   = "Ready"
 	Stalled = "Stalled"
+	Stale   = "Stale"
 )
 
 // SealedSecretStatus is what the controller last saw and did.
@@ -81,7 +83,25 @@ type Record struct {
 	Annotations []string `json:"annotations,omitempty"`
 	// MadeMAC covers all of the above, in base64.
 	MadeMAC string `json:"madeMAC,omitempty"`
+	// ReferencesMAC covers the values, but for leased ones, that references had
+	// when the Secret was made; in base64.
+	ReferencesMAC string `json:"referencesMAC,omitempty"`
+	// Lease is of the references whose values end.
+	// +optional
+	Lease *Lease `json:"lease,omitempty"`
 	// MAC covers the outcome: spec, Secret, values and keys, or the failure
 	// and the ring; in base64.
+	MAC string `json:"mac,omitempty"`
+}
+
+// Lease tells until when the values of some references are good.
+type Lease struct {
+	// References are those whose values end, as they are written.
+	References []string `json:"references,omitempty"`
+	// Ends is when the first of them does, Renew when all are fetched anew.
+	Ends  metav1.Time `json:"ends,omitempty"`
+	Renew metav1.Time `json:"renew,omitempty"`
+	// MAC covers all of the above, the spec, and the values that the Secret has
+	// of them, in base64.
 	MAC string `json:"mac,omitempty"`
 }

@@ -1,0 +1,66 @@
+package controller
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"fuin.dev/controller/api/bitnami"
+	"fuin.dev/controller/vault"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// References that cannot be read take nothing away: the last good Secret
+// stays, and condition Stale tells since when it is, and why.
+
+// unreadable is why references were not read. Another try is made whatever the
+// reason: policies, secrets and connections change without a word.
+func unreadable(f vault.Failure) *failure {
+	return &failure{reason: f.Reason, kind: kindReferences, message: bounded(f.Message), again: errUnread, refers: true, connection: f.Connection}
+}
+
+// kindReferences is what metrics call failures of references.
+const kindReferences = "references"
+
+var errUnread = errors.New("references were not read")
+
+// unread is the outcome where the references could not be read.
+func (o pass) unread(ss *bitnami.SealedSecret, secret *corev1.Secret, known reading) outcome {
+	o.readings.tell(ss)
+	f := *known.failed
+	out := outcome{secret: secret, refers: true, stale: &f, lastRead: o.lastRead(ss, known)}
+	if o.settled(ss, secret) && isTrue(ss.Status.Conditions, bitnami.Ready) {
+		if out.record = o.known(ss); out.record == nil {
+			out.record = ss.Status.Fuin
+		}
+		out.record = out.record.DeepCopy()
+		return out
+	}
+	f.message = "reading its references: " + f.message
+	out.failure = &f
+	return out
+}
+
+// lastRead says when the references were last read. What a status said of that
+// before a restart still holds.
+func (o pass) lastRead(ss *bitnami.SealedSecret, known reading) string {
+	if !known.last.IsZero() {
+		return "last read " + known.last.UTC().Format(time.RFC3339)
+	}
+	if c := conditionOf(ss.Status.Conditions, bitnami.Stale); c != nil && c.Status == corev1.ConditionTrue {
+		if said, _, ok := strings.Cut(c.Message, ": "); ok {
+			return said
+		}
+	}
+	return "not read since " + o.readings.began.UTC().Format(time.RFC3339)
+}
+
+// staleCondition is the condition of an object with references.
+func staleCondition(out outcome) bitnami.Condition {
+	if out.stale == nil {
+		return bitnami.Condition{Type: bitnami.Stale, Status: corev1.ConditionFalse, Reason: "Read", Message: "its references were read when they were due"}
+	}
+	return bitnami.Condition{
+		Type: bitnami.Stale, Status: corev1.ConditionTrue, Reason: out.stale.reason, Message: bounded(out.lastRead + ": " + out.stale.message),
+	}
+}
