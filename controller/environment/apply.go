@@ -128,6 +128,9 @@ func (p *pass) applyOne(ctx context.Context, o *object) (wrote bool, err error) 
 	if err := p.acquire(ctx, o); err != nil {
 		return false, err
 	}
+	if err := p.handOver(ctx, o); err != nil {
+		return false, err
+	}
 	if err := p.write(ctx, o); err != nil {
 		if p.state.get(o.id) == nil {
 			p.claims.drop(o.id, p.name)

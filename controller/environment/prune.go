@@ -141,10 +141,12 @@ func (p *pass) delete(ctx context.Context, i id, version string) error {
 	return nil
 }
 
+const helmPolicy = "helm.sh/resource-policy"
+
 // kept reports whether an object is to stay when it leaves the source; charts
 // say so in Helm's words.
 func kept(annotations map[string]string) bool {
-	return annotations[AnnotationPrune] == "disabled" || annotations["helm.sh/resource-policy"] == "keep"
+	return annotations[AnnotationPrune] == "disabled" || annotations[helmPolicy] == "keep"
 }
 
 func (p *pass) owns(live *metav1.PartialObjectMetadata) bool {

@@ -22,18 +22,19 @@ type pass struct {
 	state   *state
 	account *account
 
-	checkout *source.Checkout
-	remotes  []*source.Checkout // bases of other repositories
-	set      *render.Set
-	objects  []*object // of the set, by stage
-	old      inventory // what was applied before
-	live     survey    // what stands in the cluster, where that was looked at
-	failed   []v1alpha1.SecretFailure
-	errors   []error // of objects that could not be applied
-	changed  int     // objects that were written
-	pruned   int
-	recorded bool                      // the inventory to come
-	kept     []v1alpha1.InventoryEntry // what is not deleted yet
+	checkout  *source.Checkout
+	remotes   []*source.Checkout // bases of other repositories
+	set       *render.Set
+	referring []referring // the objects of the set, Secrets with references as SealedSecrets
+	objects   []*object   // of the set, by stage
+	old       inventory   // what was applied before
+	live      survey      // what stands in the cluster, where that was looked at
+	failed    []v1alpha1.SecretFailure
+	errors    []error // of objects that could not be applied
+	changed   int     // objects that were written
+	pruned    int
+	recorded  bool                      // the inventory to come
+	kept      []v1alpha1.InventoryEntry // what is not deleted yet
 }
 
 // stage is a part of a pass. It returns why the pass ends there, errRested

@@ -61,7 +61,10 @@ func (p *pass) reportSet() {
 	s.Secrets = v1alpha1.SecretsStatus{Failed: brief(p.failed)}
 	s.Images = nil
 	for _, o := range p.objects {
-		if o.id.groupKind() == sealedSecretKind {
+		switch {
+		case o.refers:
+			s.Secrets.References++
+		case o.id.groupKind() == sealedSecretKind:
 			s.Secrets.Sealed++
 		}
 		if o.stage == render.StageWorkloads && o.held == "" {
@@ -118,6 +121,9 @@ func (p *pass) summary() string {
 	text := fmt.Sprintf("applied %s: %d objects", p.checkout.Revision, len(p.objects))
 	if n := p.env.Status.Secrets.Sealed; n > 0 {
 		text += fmt.Sprintf(", %d of them sealed", n)
+	}
+	if n := p.env.Status.Secrets.References; n > 0 {
+		text += fmt.Sprintf(", %d with references", n)
 	}
 	return text
 }

@@ -30,6 +30,8 @@ type object struct {
 	stage    render.Stage
 	content  *unstructured.Unstructured // labelled as this Environment's
 	held     string                     // by which SealedSecret
+	refers   bool                       // a Secret that holds references, as a SealedSecret
+	plain    []string                   // keys of it without one
 	made     *unstructured.Unstructured // a SealedSecret as it was just applied
 }
 
@@ -63,7 +65,11 @@ const maxUnknown = 100
 func (p *pass) prepare(ctx context.Context) *failure {
 	seen := map[id]string{}
 	unknown := map[schema.GroupVersionKind]string{} // each may cost a look at all that the cluster serves
-	for _, o := range p.set.Objects {
+	if f := p.refer(); f != nil {
+		return f
+	}
+	for _, r := range p.referring {
+		o := r.Object
 		if ctx.Err() != nil {
 			return fail("RenderFailed", "looking up the kinds of %d objects", len(p.set.Objects))
 		}
@@ -71,6 +77,7 @@ func (p *pass) prepare(ctx context.Context) *failure {
 			return fail("RenderFailed", "%s in %s: metadata.%s is no mapping of text to text: put numbers and booleans in quotes", idOf(o), whereOf(o.File), field)
 		}
 		one := p.objectOf(o, unknown)
+		one.refers, one.plain = r.refers, r.plain
 		if file, twice := seen[one.id]; twice {
 			return fail("RenderFailed", "%s is in the set twice: in %s and in %s", one.id, whereOf(file), whereOf(o.File))
 		}
@@ -184,8 +191,12 @@ func (p *pass) scopeBySet(gvk schema.GroupVersionKind) string {
 func (p *pass) refusePlaintext(context.Context) *failure {
 	var plain []string
 	for _, o := range p.objects {
-		if o.id.groupKind() == secretKind && holdsData(o.Content) {
-			plain = append(plain, fmt.Sprintf("%s in %s", o.id, whereOf(o.File)))
+		text := fmt.Sprintf("%s in %s", o.id, whereOf(o.File))
+		if len(o.plain) > 0 {
+			text += fmt.Sprintf(" (without a reference: %s)", atMost(o.plain, 5))
+		}
+		if o.id.groupKind() == secretKind && holdsData(o.Content) || len(o.plain) > 0 {
+			plain = append(plain, text)
 		}
 	}
 	if len(plain) == 0 {
@@ -258,7 +269,7 @@ func (p *pass) ownerOf(ctx context.Context, o *object) (other types.NamespacedNa
 // opening tells. Those that do not open are left out before anything is applied.
 func (p *pass) tryMoved(ctx context.Context) *failure {
 	for _, o := range p.objects {
-		if len(o.MovedBy) == 0 || o.id.groupKind() != sealedSecretKind || p.unchanged(o) {
+		if len(o.MovedBy) == 0 || o.refers || o.id.groupKind() != sealedSecretKind || p.unchanged(o) {
 			continue
 		}
 		ss, err := sealedSecretOf(o.content)
