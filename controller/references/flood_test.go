@@ -1,0 +1,122 @@
+package references_test
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+
+	"fuin.dev/controller/api/bitnami"
+	"fuin.dev/controller/fuintest"
+	"fuin.dev/controller/kubetest"
+	"fuin.dev/controller/vaulttest"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// TestThousandReferences in a hundred Secrets of twenty namespaces: a namespace
+// logs in once, each path is read once in a pass however many Secrets refer to it,
+// and a pass in which nothing changed writes nothing.
+func TestThousandReferences(t *testing.T) {
+	const namespaces, secrets, references, paths = 20, 5, 10, 10
+	s := newStand(t, kubetest.Shared(t), vaulttest.New(t, vaulttest.Config{}))
+	s.connect(map[string]any{"refreshInterval": "30s"})
+	var all []map[string]any
+	var tenants []string
+	for range namespaces {
+		ns := s.tenant()
+		tenants = append(tenants, ns)
+		for path := range paths {
+			s.put(ns, fmt.Sprint("p", path), map[string]any{"a": ns, "b": map[string]any{"c": "x"}})
+		}
+		for i := range secrets {
+			templates := map[string]any{}
+			for r := range references {
+				templates[fmt.Sprint("k", r)] = s.ref(ns, fmt.Sprint("p", r), []string{"a", "b/c", "b"}[(i+r)%3])
+			}
+			all = append(all, templated(ns, fmt.Sprint("s", i), templates))
+		}
+	}
+	s.apply(all...)
+	mark, err := s.vault.Mark()
+	s.OK(err)
+	p := s.Run(fuintest.Alone)
+	s.Eventually("all are Ready", func() bool {
+		ready := 0
+		for _, ns := range tenants {
+			ready += s.countReady(ns)
+		}
+		s.Last = fmt.Sprint(ready)
+		return ready == namespaces*secrets
+	})
+	s.counted(mark, 1, namespaces, paths)
+	before := s.versions(tenants)
+	s.Eventually("a second pass read all again", func() bool { return s.reads(mark) >= 2*namespaces*paths })
+	s.Eventually("and is through", func() bool { return p.Metric("workqueue_depth") == 0 })
+	s.counted(mark, 2, namespaces, paths)
+	if after := s.versions(tenants); !maps.Equal(before, after) {
+		for name, version := range after {
+			if before[name] != version {
+				t.Errorf("%s was written in a pass that changed nothing: %s, then %s", name, before[name], version)
+			}
+		}
+	}
+}
+
+func (s *stand) countReady(ns string) (n int) {
+	s.t.Helper()
+	list := &unstructured.UnstructuredList{}
+	list.SetGroupVersionKind(bitnami.GroupVersion.WithKind(bitnami.Kind + "List"))
+	s.OK(s.Client().List(s.t.Context(), list, client.InNamespace(ns)))
+	for _, item := range list.Items {
+		conditions, _, _ := unstructured.NestedSlice(item.Object, "status", "conditions")
+		for _, c := range conditions {
+			if m := c.(map[string]any); m["type"] == bitnami.Ready && m["status"] == "True" {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// reads counts what was read of the KV engine, preflights apart.
+func (s *stand) reads(since vaulttest.Mark) int { return s.fetched(since, s.name+"-kv/data/") }
+
+// counted checks what Vault was asked in so many passes.
+func (s *stand) counted(since vaulttest.Mark, passes, namespaces, paths int) {
+	s.t.Helper()
+	if n := s.reads(since); n != passes*namespaces*paths {
+		s.t.Errorf("%d reads in %d passes, want %d", n, passes, passes*namespaces*paths)
+	}
+	if n := s.fetched(since, "auth/"+s.name+"-jwt/login"); n != namespaces {
+		s.t.Errorf("%d log-ins of %d namespaces", n, namespaces)
+	}
+}
+
+// versions are those of all that a pass could write.
+func (s *stand) versions(namespaces []string) map[string]string {
+	s.t.Helper()
+	out := map[string]string{}
+	for _, ns := range namespaces {
+		list := &unstructured.UnstructuredList{}
+		list.SetGroupVersionKind(bitnami.GroupVersion.WithKind(bitnami.Kind + "List"))
+		s.OK(s.Client().List(s.t.Context(), list, client.InNamespace(ns)))
+		for _, item := range list.Items {
+			out["SealedSecret "+ns+"/"+item.GetName()] = item.GetResourceVersion()
+		}
+		var made corev1.SecretList
+		s.OK(s.Client().List(s.t.Context(), &made, client.InNamespace(ns)))
+		for _, item := range made.Items {
+			out["Secret "+ns+"/"+item.Name] = item.ResourceVersion
+		}
+		var events corev1.EventList
+		s.OK(s.Client().List(s.t.Context(), &events, client.InNamespace(ns)))
+		for _, item := range events.Items {
+			if strings.Contains(item.Source.Component, "fuin") {
+				out["Event "+ns+"/"+item.Name] = item.ResourceVersion
+			}
+		}
+	}
+	return out
+}
