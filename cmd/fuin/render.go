@@ -69,6 +69,11 @@ func (f *renderFlags) add(cmd *cobra.Command) {
 	addChoice(cmd, &f.output, "output", "o", "`FORMAT`: yaml (many documents), json (a List) or name; the default is yaml",
 		"yaml", "yaml", "json", "name")
 	cmd.Flags().StringVar(&f.out, "out", "", "write a file for each object into `DIR`, and remove those of an earlier run")
+	f.addSource(cmd)
+}
+
+// addSource adds the flags that say what is rendered, and how.
+func (f *renderFlags) addSource(cmd *cobra.Command) {
 	addChoice(cmd, &f.renderer, "renderer", "", "what renders: `KIND` is auto, kustomize, helm, jsonnet or plain; the default goes by what lies in the directory",
 		"", "auto", "kustomize", "helm", "jsonnet", "plain")
 	cmd.Flags().StringVar(&f.namespace, "target-namespace", "", "`NAMESPACE` of every object that has one")
@@ -85,20 +90,9 @@ func (f *renderFlags) run(ctx context.Context, u *ui, argument string) error {
 		return err
 	}
 	defer s.close()
-	if err := f.override(s); err != nil {
-		return err
-	}
-	sandbox := render.NewPool(render.Config{})
-	defer sandbox.Close()
-	set, err := sandbox.Directory(ctx, s.directory)
+	set, err := f.set(ctx, u, s)
 	if err != nil {
-		return s.explain(err)
-	}
-	if s.defaultNamespace != "" {
-		set.DefaultNamespace(s.defaultNamespace)
-	}
-	for _, n := range set.Notes {
-		u.warn(position(n), "%s", n.Message)
+		return err
 	}
 	if _, err := referencesOf(set); err != nil {
 		return err
@@ -107,6 +101,26 @@ func (f *renderFlags) run(ctx context.Context, u *ui, argument string) error {
 		return writeRendered(u, f.out, s, set)
 	}
 	return printRendered(u, f.output.value, set)
+}
+
+// set renders a source.
+func (f *renderFlags) set(ctx context.Context, u *ui, s *renderSource) (*render.Set, error) {
+	if err := f.override(s); err != nil {
+		return nil, err
+	}
+	sandbox := render.NewPool(render.Config{})
+	defer sandbox.Close()
+	set, err := sandbox.Directory(ctx, s.directory)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	if s.defaultNamespace != "" {
+		set.DefaultNamespace(s.defaultNamespace)
+	}
+	for _, n := range set.Notes {
+		u.warn(position(n), "%s", n.Message)
+	}
+	return set, nil
 }
 
 func position(n render.Note) string {

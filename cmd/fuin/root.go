@@ -44,7 +44,7 @@ way, be it Git host, CI or reviewer, can read a value.`,
 	addGrouped(root, groupSecrets, newFilter(u))
 	addGrouped(root, groupRepository, newConfig(u))
 	addGrouped(root, groupKeys, newKeys(u))
-	addGrouped(root, groupEnvironments, newRender(u), newStatus(u), newWait(u))
+	addGrouped(root, groupEnvironments, newRender(u), newStatus(u), newWait(u), newVault(u))
 	addGrouped(root, groupSecrets, newCheck(u))
 	addGrouped(root, groupOther, newHook(u), newVersion(u), newCompletion(u))
 	root.AddCommand(newTextconv(u), newMergeDriver()) // which git calls
