@@ -63,6 +63,8 @@ func (c *connection) ask(ctx context.Context, req call) (reply, error) {
 func (c *connection) note(req call, f *Failure) {
 	c.Metrics.asked(c.name, req.kind, f)
 	switch {
+	case f != nil && f.mute:
+		c.health.abandon()
 	case f == nil || !f.common:
 		if c.health.clear() {
 			c.recovered()

@@ -3,9 +3,9 @@ package vault
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"fuin.dev/controller/api/v1alpha1"
 	"fuin.dev/controller/apierror"
@@ -34,21 +34,15 @@ func (r *Resolver) choiceOf(ctx context.Context, q Request) (choice, *Failure) {
 	if err := r.Cache.List(ctx, all); err != nil {
 		return ch, &Failure{Reason: NoConnection, Message: "listing VaultConnections: " + apierror.Text(err), Again: true}
 	}
-	var of labels.Set // the namespace's, read at most once
+	labels := sync.OnceValues(func() (labels.Set, *Failure) { return r.labelsOf(ctx, q.Namespace) })
 	for i := range all.Items {
 		vc := &all.Items[i]
 		if q.Connection != "" && vc.Name != q.Connection {
 			continue
 		}
-		if vc.Spec.NamespaceSelector != nil && of == nil {
-			var f *Failure
-			if of, f = r.labelsOf(ctx, q.Namespace); f != nil {
-				return ch, f
-			}
-		}
-		fits, err := selects(vc.Spec.NamespaceSelector, of)
-		if err != nil {
-			return ch, &Failure{Reason: InvalidConnection, Connection: vc.Name, Message: "spec.namespaceSelector is malformed"}
+		fits, f := selects(vc, labels)
+		if f != nil {
+			return ch, f
 		}
 		if fits {
 			ch.offered = append(ch.offered, vc)
@@ -60,12 +54,18 @@ func (r *Resolver) choiceOf(ctx context.Context, q Request) (choice, *Failure) {
 	return ch, nil
 }
 
-func selects(selector *metav1.LabelSelector, of labels.Set) (bool, error) {
-	if selector == nil {
+// selects reports whether a connection is for a namespace with these labels, which
+// are read only if it asks for some.
+func selects(vc *v1alpha1.VaultConnection, of func() (labels.Set, *Failure)) (bool, *Failure) {
+	if vc.Spec.NamespaceSelector == nil {
 		return true, nil
 	}
-	s, err := metav1.LabelSelectorAsSelector(selector)
-	return err == nil && s.Matches(of), err
+	selector, err := metav1.LabelSelectorAsSelector(vc.Spec.NamespaceSelector)
+	if err != nil {
+		return false, &Failure{Reason: InvalidConnection, Connection: vc.Name, Message: "spec.namespaceSelector is malformed"}
+	}
+	labels, f := of()
+	return f == nil && selector.Matches(labels), f
 }
 
 // none is said whether a connection does not exist or does not select the
@@ -78,16 +78,14 @@ func (ch choice) none() *Failure {
 	return &Failure{Reason: NoConnection, Message: "no VaultConnection selects namespace " + ch.namespace, Again: true}
 }
 
-// labelsOf reads a namespace's labels, which are never nil.
+// labelsOf reads a namespace's labels.
 func (r *Resolver) labelsOf(ctx context.Context, namespace string) (labels.Set, *Failure) {
 	ns := &metav1.PartialObjectMetadata{}
 	ns.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
 	if err := r.Cache.Get(ctx, client.ObjectKey{Name: namespace}, ns); err != nil {
 		return nil, &Failure{Reason: NoConnection, Message: "reading the labels of namespace " + namespace + ": " + apierror.Text(err), Again: true}
 	}
-	of := labels.Set{}
-	maps.Copy(of, ns.Labels)
-	return of, nil
+	return ns.Labels, nil
 }
 
 // reserved are first segments that are no engine's: what is there belongs to
@@ -97,15 +95,8 @@ var reserved = []string{"sys", "auth", "identity", "cubbyhole"}
 // of chooses the connection of one reference: the one with the longest prefix
 // that admits the path.
 func (ch choice) of(ref reference.Reference) (*v1alpha1.VaultConnection, *Failure) {
-	segments := strings.Split(ref.Path, "/")
-	switch {
-	case slices.ContainsFunc(segments, func(s string) bool { return s == "" || s == "." || s == ".." }):
-		return nil, refuse(ref, "a segment is empty, . or ..") // the grammar has none
-	case len(segments) < 2 || slices.Contains(reserved, segments[0]):
-		return nil, refuse(ref, "no engine of secrets is there")
-	}
-	if len(ref.Parameters) > 0 && !ref.Issues() {
-		return nil, refuse(ref, "only MOUNT/issue/ROLE of a PKI engine takes parameters")
+	if why := amiss(ref); why != "" {
+		return nil, refuse(ref, why)
 	}
 	var best []*v1alpha1.VaultConnection
 	longest := -1
@@ -125,6 +116,21 @@ func (ch choice) of(ref reference.Reference) (*v1alpha1.VaultConnection, *Failur
 			ref.Path, best[0].Name, best[1].Name, v1alpha1.AnnotationVaultConnection), Again: true}
 	}
 	return best[0], nil
+}
+
+// amiss is why no Vault is asked for a reference. The grammar has none of these;
+// it is not relied upon.
+func amiss(ref reference.Reference) string {
+	segments := strings.Split(ref.Path, "/")
+	switch {
+	case slices.ContainsFunc(segments, func(s string) bool { return s == "" || s == "." || s == ".." }):
+		return "a segment is empty, . or .."
+	case len(segments) < 2 || slices.Contains(reserved, segments[0]):
+		return "no engine of secrets is there"
+	case len(ref.Parameters) > 0 && !ref.Issues():
+		return "only MOUNT/issue/ROLE of a PKI engine takes parameters"
+	}
+	return ""
 }
 
 func refuse(ref reference.Reference, why string) *Failure {

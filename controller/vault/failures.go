@@ -41,7 +41,9 @@ func (c *connection) transportFailure(req call, err error) *Failure {
 	case errors.Is(err, errLarge):
 		return c.fault(InvalidAnswer, fmt.Sprintf("the answer is larger than %d bytes", maxAnswer))
 	case errors.Is(err, context.DeadlineExceeded) && req.slow:
-		return c.fault(FailedRequest, fmt.Sprintf("no answer within %s", c.timeout))
+		f := c.fault(FailedRequest, fmt.Sprintf("no answer within %s", c.timeout))
+		f.mute = true
+		return f
 	case errors.Is(err, context.DeadlineExceeded):
 		return c.down(Unreachable, fmt.Sprintf("no answer within %s", c.timeout))
 	}

@@ -157,6 +157,7 @@ func (c *connection) prove(ctx context.Context, namespace string, l *login) erro
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case f != nil && f.Reason != AccountMissing && l.session != nil:
+		l.proven = time.Now().Add(youngFor - accountFor)
 		return nil // the API server is out of reach, and cannot have deleted it
 	case f != nil:
 		c.end(namespace, l)
@@ -247,9 +248,8 @@ func (c *connection) helped(ctx context.Context, namespace string) {
 	l.vain, l.vainUntil = 0, time.Time{}
 }
 
-// isDead asks Vault whether it still knows the session's token. A token whose
-// policies do not let it ask counts as dead, but not more often than a log-in
-// would end by itself.
+// isDead asks Vault whether it still knows the session's token. One whose policies
+// do not let it ask seems dead, too, so that it counts as such only after a while.
 func (c *connection) isDead(ctx context.Context, namespace string, l *login) (bool, error) {
 	if time.Since(l.alive) < youngFor {
 		return false, nil

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"hash/fnv"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -181,6 +182,10 @@ func (c *connection) planOf(namespace string, ref reference.Reference, m mount) 
 	return p, nil
 }
 
+// notSecrets are the kinds of what Vault has for itself, in its namespaces with ns_
+// before it.
+var notSecrets = []string{"system", "identity", "cubbyhole", "token"}
+
 // misfit is why a reference and the engine that its path leads to do not go
 // together.
 func misfit(ref reference.Reference, m mount, rest string) string {
@@ -189,7 +194,7 @@ func misfit(ref reference.Reference, m mount, rest string) string {
 		return "it names a mount, and nothing in it"
 	case m.kind == "transit":
 		return "a transit engine has nothing to read"
-	case m.kind == "cubbyhole" || m.kind == "system" || m.kind == "identity":
+	case slices.Contains(notSecrets, strings.TrimPrefix(m.kind, "ns_")):
 		return "no engine of secrets is there"
 	case ref.Engine == reference.KV1 && (!m.kv() || m.kv2()), ref.Engine == reference.KV2 && !m.kv2():
 		return "the engine there is not " + ref.Engine

@@ -110,6 +110,7 @@ type Failure struct {
 	Connection      string // empty if none was chosen
 	Absent          bool   // Vault confirms that it has no such value
 	common          bool   // it is of the connection, whatever is asked
+	mute            bool   // it tells nothing about the connection
 }
 
 // The reasons of a Failure, as conditions have them.
