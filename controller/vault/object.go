@@ -41,50 +41,58 @@ func (c *connection) objectIn(answer granted, what plan) (object, *Failure) {
 	if json.Unmarshal(answer.body, &said) != nil {
 		return object{}, c.fault(InvalidAnswer, "the answer is not as expected")
 	}
-	o := object{mount: what.mount, data: said.Data, gone: "there is nothing"}
-	found := answer.status != http.StatusNotFound
-	if what.mount.kv2() && !isNull(o.data) {
-		if f := c.unwrap(&o); f != nil {
-			return object{}, f
-		}
-	}
+	o := object{mount: what.mount, gone: "there is nothing"}
 	switch {
-	case !found:
-		o.data = nil // of a deleted version, metadata is left
-	case isNull(o.data): // that is no absence: it would come with HTTP 404
+	case answer.status == http.StatusNotFound: // and no other answer is that there is nothing
+		if what.mount.kv2() {
+			o.gone = goneFrom(said.Data)
+		}
+		return o, nil
+	case what.mount.kv2():
+		o.data = versioned(said.Data).Data
+	default:
+		o.data = said.Data
+	}
+	if !isObject(o.data) {
 		return object{}, c.fault(InvalidAnswer, "the answer holds no data")
 	}
-	if !what.kept && o.there() {
+	if !what.kept {
 		o.lease(said, answer)
 	}
 	return o, nil
 }
 
-// unwrap takes the data of KV version 2 out of what is around it, which tells more
-// where there is none.
-func (c *connection) unwrap(o *object) *Failure {
-	var inner struct {
-		Data     json.RawMessage `json:"data"`
-		Metadata struct {
-			Deleted   string `json:"deletion_time"`
-			Destroyed bool   `json:"destroyed"`
-		} `json:"metadata"`
-	}
-	if json.Unmarshal(o.data, &inner) != nil {
-		return c.fault(InvalidAnswer, "the answer is not that of KV version 2")
-	}
-	o.data = inner.Data
-	switch {
-	case inner.Metadata.Destroyed:
-		o.gone = "the version is destroyed"
-	case inner.Metadata.Deleted != "":
-		o.gone = "the version is deleted"
-	}
-	return nil
+// version is what KV version 2 puts around its data. One that was deleted leaves
+// the rest.
+type version struct {
+	Data     json.RawMessage `json:"data"`
+	Metadata struct {
+		Deleted   string `json:"deletion_time"`
+		Destroyed bool   `json:"destroyed"`
+	} `json:"metadata"`
 }
 
-func isNull(data json.RawMessage) bool {
-	return len(data) == 0 || string(bytes.TrimSpace(data)) == "null"
+// versioned reads one; what is none is empty.
+func versioned(data json.RawMessage) (v version) {
+	if json.Unmarshal(data, &v) != nil {
+		return version{}
+	}
+	return v
+}
+
+// goneFrom tells why a version is not there.
+func goneFrom(data json.RawMessage) string {
+	switch v := versioned(data); {
+	case v.Metadata.Destroyed:
+		return "the version is destroyed"
+	case v.Metadata.Deleted != "":
+		return "the version is deleted"
+	}
+	return "there is nothing"
+}
+
+func isObject(data json.RawMessage) bool {
+	return bytes.HasPrefix(bytes.TrimSpace(data), []byte("{"))
 }
 
 // lease notes when what was read ends: with its lease, which ends with the session

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -23,6 +24,7 @@ type proxy struct {
 	mu       sync.Mutex
 	requests []*http.Request
 	instead  http.HandlerFunc // nil: Vault answers
+	at       string           // what the paths end in that it answers
 }
 
 func (s *system) proxy() *proxy {
@@ -57,14 +59,20 @@ func (p *proxy) note(r *http.Request) http.HandlerFunc {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.requests = append(p.requests, r.Clone(r.Context()))
+	if !strings.HasSuffix(r.URL.Path, p.at) {
+		return nil
+	}
 	return p.instead
 }
 
 // answer has something else answer than Vault; nil is Vault again.
-func (p *proxy) answer(instead http.HandlerFunc) {
+func (p *proxy) answer(instead http.HandlerFunc) { p.answerAt("", instead) }
+
+// answerAt does so for paths with an end.
+func (p *proxy) answerAt(at string, instead http.HandlerFunc) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.instead = instead
+	p.at, p.instead = at, instead
 }
 
 func (p *proxy) noted() []*http.Request {
@@ -94,6 +102,14 @@ func hang(release <-chan struct{}) http.HandlerFunc {
 		case <-r.Context().Done():
 		case <-release:
 		}
+	}
+}
+
+// say answers everything alike.
+func say(status int, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
 	}
 }
 
@@ -157,12 +173,6 @@ func TestNoVariableOfTheEnvironmentCounts(t *testing.T) {
 func TestAnswersThatAreNotVaults(t *testing.T) {
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a redirect is followed") }))
 	t.Cleanup(elsewhere.Close)
-	say := func(status int, body string) http.HandlerFunc {
-		return func(w http.ResponseWriter, _ *http.Request) {
-			w.WriteHeader(status)
-			_, _ = io.WriteString(w, body)
-		}
-	}
 	tests := map[string]struct {
 		instead http.HandlerFunc
 		reason  string
