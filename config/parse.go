@@ -18,6 +18,9 @@ var (
 	namespaceName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 )
 
+// IsClusterName reports whether a cluster can be called so.
+func IsClusterName(name string) bool { return clusterName.MatchString(name) }
+
 func parse(data []byte) (*Config, error) {
 	root, err := document(data)
 	if err != nil {

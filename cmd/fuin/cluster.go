@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -103,6 +105,17 @@ func (f *clusterFlags) dial(contextName string) (*cluster, error) {
 		c.namespace = current.Namespace
 	}
 	return c, err
+}
+
+// contexts are the names of the kubeconfig's contexts, sorted.
+func (f *clusterFlags) contexts() ([]string, error) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = f.kubeconfig
+	raw, err := rules.Load()
+	if err != nil {
+		return nil, unreachable(hintContext, "reading the kubeconfig: %w", configError(err))
+	}
+	return slices.Sorted(maps.Keys(raw.Contexts)), nil
 }
 
 // configError replaces clientcmd's advice, which is not about fuin.

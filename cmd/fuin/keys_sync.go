@@ -17,24 +17,38 @@ type syncFlags struct {
 	check   bool
 	force   bool
 	cluster clusterFlags
+	several bool // what is printed names the file
 }
 
 func newKeysSync(u *ui) *cobra.Command {
 	var f syncFlags
 	cmd := &cobra.Command{
-		Use:   "sync cluster[:CONTEXT] FILE",
-		Short: "Bring a committed file of public keys up to date",
+		Use:   "sync [cluster[:CONTEXT] FILE]",
+		Short: "Bring committed files of public keys up to date",
 		Long: `Bring a committed file of public keys up to date with what seals now in the
 cluster, as fuin keys list -o public cluster prints it, and print what changed.
 The file is made if there is none, and left as it is, comments too, while it
-holds the right keys.
+holds the right keys. Without arguments, the files of all clusters in .fuin.yaml
+that have a context are.
 
 A file whose keys the cluster does not know belongs to another one and is left
 alone: the context was forgotten.`,
-		Example: `  fuin keys sync cluster:staging keys/staging.txt
+		Example: `  fuin keys sync
+  fuin keys sync --check
+  fuin keys sync cluster:staging keys/staging.txt
   fuin keys sync --check cluster:production keys/production.txt`,
-		Args: clusterArgs("a file of public keys", 1, 1),
-		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd.Context(), u, args[0], args[1]) },
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return clusterArgs("a file of public keys", 1, 1)(cmd, args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return f.all(cmd.Context(), u)
+			}
+			return f.named(cmd.Context(), u, args[0], args[1])
+		},
 	}
 	cmd.Flags().BoolVar(&f.check, "check", false, "write nothing; exit with 3 if the file is out of date")
 	cmd.Flags().BoolVar(&f.force, "force", false, "take the cluster's keys though the file holds those of another one")
@@ -42,15 +56,21 @@ alone: the context was forgotten.`,
 	return cmd
 }
 
-func (f *syncFlags) run(ctx context.Context, u *ui, spec, path string) error {
+// named syncs the file that the arguments name.
+func (f *syncFlags) named(ctx context.Context, u *ui, spec, path string) error {
 	if path == "-" {
 		return misuse("fuin keys list -o public "+spec+" prints the keys", "standard input is no file to bring up to date")
 	}
+	contextName, _ := clusterSpec(spec)
+	return f.one(ctx, u, contextName, path, "fuin keys sync "+spec+" "+path)
+}
+
+// one brings a file up to date; again is the command that does so.
+func (f *syncFlags) one(ctx context.Context, u *ui, contextName, path, again string) error {
 	held, err := readPublic(ctx, path)
 	if err != nil {
 		return err
 	}
-	contextName, _ := clusterSpec(spec)
 	p, err := f.cluster.published(ctx, u, contextName, "comparing with the keys of")
 	if err != nil {
 		return err
@@ -63,11 +83,14 @@ func (f *syncFlags) run(ctx context.Context, u *ui, spec, path string) error {
 		u.note("%s is up to date", path)
 		return nil
 	}
+	if f.several {
+		differences = append([]string{path + ":"}, differences...)
+	}
 	if _, err := fmt.Fprintln(u.stdout, strings.Join(differences, "\n")); err != nil {
 		return err
 	}
 	if f.check {
-		return &fault{&named{path, errors.New("out of date")}, "fuin keys sync " + spec + " " + path, exitFindings}
+		return &fault{&named{path, errors.New("out of date")}, again, exitFindings}
 	}
 	return f.write(path, p)
 }

@@ -42,7 +42,7 @@ way, be it Git host, CI or reviewer, can read a value.`,
 	addGrouped(root, groupSecrets, newSeal(u), newOpen(u), newSet(u), newUnset(u), newInspect(u), newMigrate(u))
 	addGrouped(root, groupSecrets, newDiff(u))
 	addGrouped(root, groupSecrets, newFilter(u))
-	addGrouped(root, groupRepository, newConfig(u))
+	addGrouped(root, groupRepository, newInit(u), newConfig(u))
 	addGrouped(root, groupKeys, newKeys(u))
 	addGrouped(root, groupEnvironments, newRender(u), newStatus(u), newWait(u), newVault(u))
 	addGrouped(root, groupSecrets, newCheck(u))
