@@ -25,7 +25,7 @@ type corpusCase struct {
 	want         []string
 }
 
-func readCorpus(t *testing.T, dir string, atLeast int) (cases []corpusCase) {
+func readCorpus(t testing.TB, dir string, atLeast int) (cases []corpusCase) {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join("../testdata", dir, "*.txtar"))
 	if err != nil || len(names) < atLeast {
