@@ -42,7 +42,9 @@ type Finding struct {
 	Severity Severity `json:"severity"`
 	Message  string   `json:"message"` // goes on where the position ends
 	Hint     string   `json:"hint,omitempty"`
-	Commit   string   `json:"commit,omitempty"` // of a finding in the history
+	// Commit of a finding in the history, Directory of one in what it renders to.
+	Commit    string `json:"commit,omitempty"`
+	Directory string `json:"directory,omitempty"`
 
 	within []int // lines of what encloses it, where a comment may allow it
 	last   int   // line where its value ends

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -14,6 +15,8 @@ type checkFlags struct {
 	staged   bool
 	history  string
 	strict   bool
+	render   bool
+	fix      bool
 	output   outputFlags
 	baseline baselineFlags
 }
@@ -34,12 +37,18 @@ ignores. --staged checks what is about to be committed, as the index has it,
 and reports the documents that changed. --history checks what the commits of a
 range added.
 
+--render also looks at what directories render to, in the sandbox: SealedSecrets
+that a kustomization renames or moves, so that they do not open, and workloads
+that name a Secret or a key which nothing makes in any of these directories of
+the same cluster and namespace.
+
 A comment lets a finding pass if it gives a reason: # fuin:allow reason=WHY, on
 the line, the line above, or at what encloses it. A baseline lists findings that
 are known; check.allow in .fuin.yaml leaves out paths. docs/check.md describes
 the rules. The exit code is 3 if there are findings; advice alone is none.`,
 		Example: `  fuin check
   fuin check --staged
+  fuin check --render
   fuin check --history origin/main..HEAD -o github
   fuin check overlays/production -o sarif --out findings.sarif
   helm template shop | fuin check -`,
@@ -52,6 +61,7 @@ the rules. The exit code is 3 if there are findings; advice alone is none.`,
 		"text", "text", "yaml", "json", "sarif", "junit", "github")
 	cmd.Flags().StringVar(&f.output.file, "out", "", "write to `FILE` instead of standard output, atomically")
 	cmd.Flags().BoolVar(&f.strict, "strict", false, "let advice count as findings, too")
+	cmd.Flags().BoolVar(&f.render, "render", false, "render the directories of check.render, or else every kustomization that no other includes, and check what comes out")
 	f.baseline.add(cmd)
 	return cmd
 }
@@ -63,6 +73,10 @@ func (f *checkFlags) check(_ *cobra.Command, args []string) error {
 		return misuse("run it twice", "--staged and --history exclude each other")
 	case (f.staged || f.history != "") && slices.Contains(args, "-"):
 		return misuse("leave - out", "standard input is not in Git")
+	case f.render && (f.staged || f.history != ""):
+		return misuse("run it twice", "what is rendered are the files of the work tree, not --staged or --history")
+	case f.render && slices.Contains(args, "-"):
+		return misuse("leave - out", "standard input is no directory to render")
 	case f.baseline.write && (f.staged || f.history != ""):
 		return misuse("write it of the whole work tree", "a baseline is not written of --staged or --history")
 	}
@@ -77,6 +91,16 @@ func (f *checkFlags) run(ctx context.Context, u *ui, args []string) error {
 	findings, err := c.run(ctx)
 	if err != nil {
 		return err
+	}
+	if f.render {
+		more, err := c.rendered(ctx)
+		if err != nil {
+			return err
+		}
+		findings = append(findings, more...)
+		slices.SortStableFunc(findings, func(a, b check.Finding) int {
+			return cmp.Or(cmp.Compare(a.File, b.File), a.Line-b.Line)
+		})
 	}
 	if f.baseline.write {
 		return f.baseline.save(u, c, findings)

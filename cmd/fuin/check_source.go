@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"time"
 
 	"fuin.dev/check"
 	"fuin.dev/config"
@@ -262,18 +261,9 @@ func (c *checkRun) configure(r *repository) *configured {
 	if known := c.byRoot[r.root]; known != nil {
 		return known
 	}
-	known := &configured{config: r.config, clusters: map[string][]string{}}
+	known := &configured{config: r.config, clusters: r.config.Holders(r.files)}
 	if rel, err := filepath.Rel(c.root, r.root); err == nil && rel != "." && filepath.IsLocal(rel) {
 		known.prefix = filepath.ToSlash(rel) + "/"
-	}
-	for _, cluster := range r.config.Clusters {
-		rs, err := r.config.Recipients(cluster.Name, r.files, time.Time{})
-		if err != nil {
-			continue // fuin config validate tells
-		}
-		for _, recipient := range rs {
-			known.clusters[recipient.Fingerprint()] = append(known.clusters[recipient.Fingerprint()], cluster.Name)
-		}
 	}
 	c.byRoot[r.root] = known
 	return known
