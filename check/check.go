@@ -20,6 +20,7 @@ import (
 	"unicode/utf8"
 
 	"fuin.dev/config"
+	"fuin.dev/seal"
 )
 
 // A Severity tells whether a finding ought to stop a commit.
@@ -68,7 +69,14 @@ type Checker struct {
 	// Clusters are the names of the clusters a fingerprint is known for; nil
 	// leaves out what only they tell.
 	Clusters map[string][]string
+	// Final tells where kustomizations put an object of a file; ok is false if
+	// they do not agree, or cannot be read. nil is for files that are applied as
+	// they are.
+	Final func(name string, scope seal.Scope, object Place) (final Place, ok bool)
 }
+
+// Place is where an object stands.
+type Place struct{ Namespace, Name string }
 
 // A Report is what a check of one file gave.
 type Report struct {

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -78,14 +79,8 @@ func (d *document) templateText(a at, key string, v *yaml.Node) {
 // what the rules say of its path.
 func (d *document) sealedPlace(a at, n *yaml.Node) {
 	meta, template := get(n, "metadata"), get(n, "spec", "template", "metadata")
-	for _, field := range []string{"name", "namespace"} {
-		_, inner := entry(template, field)
-		own, says := text(get(meta, field)), text(inner)
-		if says != "" && own != "" && says != own {
-			d.mismatch(a, inner, "its template's %s is %q, and its own %q", field, says, own)
-		}
-	}
 	scope := seal.ScopeOf(annotations(meta))
+	d.sealedName(a, meta, template, scope)
 	if template != nil && hasScope(annotations(template)) && seal.ScopeOf(annotations(template)) != scope {
 		d.mismatch(a, get(template, "annotations"), "its template's scope is %s, and its own %s", seal.ScopeOf(annotations(template)), scope)
 	}
@@ -101,6 +96,32 @@ func (d *document) sealedPlace(a at, n *yaml.Node) {
 	}
 	if own := text(get(meta, "namespace")); rule.Namespace != "" && own != "" && own != rule.Namespace && scope != seal.ClusterWide {
 		d.mismatch(a, get(meta, "namespace"), "its namespace is %q, and that of the rule for %s is %q", own, rule.Path, rule.Namespace)
+	}
+}
+
+// sealedName compares the place in the template, which it was sealed for, with
+// the one where it stands or where kustomizations put it.
+func (d *document) sealedName(a at, meta, template *yaml.Node, scope seal.Scope) {
+	stands := Place{text(get(meta, "namespace")), text(get(meta, "name"))}
+	says := Place{cmp.Or(text(get(template, "namespace")), stands.Namespace), cmp.Or(text(get(template, "name")), stands.Name)}
+	if stands.Namespace == "" && d.file.Final == nil {
+		says.Namespace = ""
+	}
+	if says == stands || scope == seal.ClusterWide {
+		return
+	}
+	if d.file.Final != nil {
+		final, ok := d.file.Final(d.file.name, scope, stands)
+		if !ok {
+			return
+		}
+		stands = Place{cmp.Or(final.Namespace, says.Namespace), cmp.Or(final.Name, says.Name)}
+	}
+	switch {
+	case says.Namespace != stands.Namespace:
+		d.mismatch(a, get(template, "namespace"), "by its template it is sealed for namespace %q, and it stands in %q", says.Namespace, stands.Namespace)
+	case says.Name != stands.Name && scope == seal.Strict:
+		d.mismatch(a, get(template, "name"), "by its template it is sealed for name %q, and its name is %q", says.Name, stands.Name)
 	}
 }
 

@@ -269,11 +269,13 @@ func (src *source) template() *yaml.Node {
 	return out
 }
 
+// templateMetadata names the place that the values are sealed for, which shows
+// later whether a kustomization moved them.
 func (src *source) templateMetadata() *yaml.Node {
 	out := mapping()
-	set(out, "name", scalar(src.name))
-	if src.namespace != "" {
-		set(out, "namespace", scalar(src.namespace))
+	set(out, "name", scalar(cmp.Or(src.final.Name, src.name)))
+	if namespace := cmp.Or(src.final.Namespace, src.namespace); namespace != "" {
+		set(out, "namespace", scalar(namespace))
 	}
 	meta := get(src.node, "metadata")
 	if meta == nil {

@@ -62,6 +62,7 @@ the rules. The exit code is 3 if there are findings; advice alone is none.`,
 	cmd.Flags().StringVar(&f.output.file, "out", "", "write to `FILE` instead of standard output, atomically")
 	cmd.Flags().BoolVar(&f.strict, "strict", false, "let advice count as findings, too")
 	cmd.Flags().BoolVar(&f.render, "render", false, "render the directories of check.render, or else every kustomization that no other includes, and check what comes out")
+	cmd.Flags().BoolVar(&f.fix, "fix", false, "seal the Secrets that are found, in place, where a rule of .fuin.yaml tells for which cluster; what is left is printed")
 	f.baseline.add(cmd)
 	return cmd
 }
@@ -75,6 +76,8 @@ func (f *checkFlags) check(_ *cobra.Command, args []string) error {
 		return misuse("leave - out", "standard input is not in Git")
 	case f.render && (f.staged || f.history != ""):
 		return misuse("run it twice", "what is rendered are the files of the work tree, not --staged or --history")
+	case f.fix && (f.staged || f.history != "" || f.baseline.write):
+		return misuse("run fuin check --fix, look at what it changed, and stage that", "--fix changes files of the work tree, not --staged, --history or a baseline")
 	case f.render && slices.Contains(args, "-"):
 		return misuse("leave - out", "standard input is no directory to render")
 	case f.baseline.write && (f.staged || f.history != ""):
@@ -88,19 +91,9 @@ func (f *checkFlags) run(ctx context.Context, u *ui, args []string) error {
 	if err != nil {
 		return err
 	}
-	findings, err := c.run(ctx)
+	findings, err := f.find(ctx, c)
 	if err != nil {
 		return err
-	}
-	if f.render {
-		more, err := c.rendered(ctx)
-		if err != nil {
-			return err
-		}
-		findings = append(findings, more...)
-		slices.SortStableFunc(findings, func(a, b check.Finding) int {
-			return cmp.Or(cmp.Compare(a.File, b.File), a.Line-b.Line)
-		})
 	}
 	if f.baseline.write {
 		return f.baseline.save(u, c, findings)
@@ -108,10 +101,41 @@ func (f *checkFlags) run(ctx context.Context, u *ui, args []string) error {
 	if findings, err = f.baseline.leaveOut(c, findings); err != nil {
 		return err
 	}
+	if f.fix {
+		if findings, err = f.fixed(ctx, c, findings); err != nil {
+			return err
+		}
+	}
 	if err := f.print(u, c, findings); err != nil {
 		return err
 	}
 	return f.judge(findings)
+}
+
+// find returns all findings, in the order of files and lines.
+func (f *checkFlags) find(ctx context.Context, c *checkRun) ([]check.Finding, error) {
+	findings, err := c.run(ctx)
+	if err != nil || !f.render {
+		return findings, err
+	}
+	more, err := c.rendered(ctx)
+	findings = append(findings, more...)
+	slices.SortStableFunc(findings, func(a, b check.Finding) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), a.Line-b.Line)
+	})
+	return findings, err
+}
+
+// fixed seals what it can, and returns what is found then.
+func (f *checkFlags) fixed(ctx context.Context, c *checkRun, findings []check.Finding) ([]check.Finding, error) {
+	changed, err := c.seal(ctx, findings)
+	if err != nil || !changed {
+		return findings, err
+	}
+	if findings, err = f.find(ctx, c); err != nil {
+		return nil, err
+	}
+	return f.baseline.leaveOut(c, findings)
 }
 
 // judge is the exit code.

@@ -11,6 +11,7 @@ import (
 
 	"fuin.dev/check"
 	"fuin.dev/config"
+	"fuin.dev/seal"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -209,6 +210,7 @@ func (c *checkRun) one(ctx context.Context, file checkedFile) (check.Report, err
 	name := strings.TrimPrefix(file.name, known.prefix)
 	checker := check.Checker{Config: known.config, Clusters: known.clusters}
 	checker.Exists = func(name string) bool { return c.exists(file, known.prefix+name) }
+	checker.Final = func(_ string, scope seal.Scope, at check.Place) (check.Place, bool) { return c.final(file, scope, at) }
 	report := checker.File(name, data, before)
 	for i := range report.Findings {
 		report.Findings[i].File, report.Findings[i].Commit = file.name, file.commit
@@ -267,6 +269,19 @@ func (c *checkRun) configure(r *repository) *configured {
 	}
 	c.byRoot[r.root] = known
 	return known
+}
+
+// final asks the kustomizations of the work tree, which are read once.
+func (c *checkRun) final(file checkedFile, scope seal.Scope, at check.Place) (final check.Place, ok bool) {
+	if file.path == "-" {
+		return at, true
+	}
+	t, err := c.u.targetOf(filepath.Join(c.root, filepath.FromSlash(file.name)))
+	if err != nil {
+		return at, false
+	}
+	final.Namespace, final.Name, err = t.final(scope, at.Namespace, at.Name)
+	return final, err == nil
 }
 
 // exists reports whether a name is a file that is checked, too.
