@@ -36,6 +36,9 @@ func (s *Sealer) Set(data []byte, t Target, value []byte) (Result, error) {
 	if isTemplate(string(value)) {
 		r.warn(f.line, "key %q holds {{ … }}; it is sealed as text and never rendered", t.Key)
 	}
+	if refersToVault(value) {
+		r.warn(f.line, "key %q refers to Vault; sealed, it is text that nothing resolves: %s", t.Key, whereReferences)
+	}
 	return r, r.warnOfCopies(item{key: t.Key, value: value})
 }
 

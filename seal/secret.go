@@ -195,6 +195,9 @@ func (s *Sealer) encrypted(src *source, w *walk) (*yaml.Node, error) {
 		if isTemplate(string(it.value)) {
 			w.warn(it.textNode.Line, "key %q holds {{ … }}; it is sealed as text and never rendered", it.key)
 		}
+		if refersToVault(it.value) {
+			w.warn(it.textNode.Line, "key %q refers to Vault; sealed, it is text that nothing resolves: %s", it.key, whereReferences)
+		}
 		key := *it.keyNode
 		out.Content = append(out.Content, &key, withComments(scalar(sealed), it.textNode))
 	}

@@ -65,10 +65,10 @@ func TestPrintedPolicyIsTheLeast(t *testing.T) {
 	vault.ok(json.Unmarshal([]byte(vault.fuin(append(args, "-o", "role")...)), &role))
 	vault.ok(s.Write(t.Context(), "auth/jwt/role/fuin", role))
 
-	if _, err := vault.logIn(third); err == nil {
+	if _, err := vault.logIn("jwt", third); err == nil {
 		t.Error("a namespace that refers to nothing can log in")
 	}
-	reader, err := vault.logIn(own)
+	reader, err := vault.logIn("jwt", own)
 	vault.ok(err)
 	for path, want := range map[string]int{
 		"secret/data/" + own + "/db":                   200,
@@ -109,13 +109,42 @@ func TestPrintedPolicyIsTheLeast(t *testing.T) {
 		_, err := reader.Logical().WriteWithContext(t.Context(), write.path, write.data)
 		vault.status(name, err, write.want)
 	}
-	reader, err = vault.logIn(other)
+	reader, err = vault.logIn("jwt", other)
 	vault.ok(err)
 	_, err = reader.Logical().ReadWithContext(t.Context(), "secret/data/"+other+"/db")
 	vault.status("reading as the other namespace", err, 200)
 	_, err = reader.Logical().ReadWithContext(t.Context(), "secret/data/"+own+"/db")
 	vault.status("reading what is not the other namespace's", err, 403)
+
+	t.Run("kubernetes", func(t *testing.T) {
+		vault.t = t
+		vault.ok(s.Kubernetes(t.Context(), "kubernetes", c))
+		connection := vault.file(dir, "vault.yaml", kubernetesConnection)
+		args := []string{"vault", "policy", filepath.Join(dir, "tree"), "--connection-file", connection, "--accessor", vault.accessor("kubernetes/"), "--policy", "k8s"}
+		vault.ok(s.Policy(t.Context(), "k8s", "", vault.fuin(args...)))
+		role := map[string]any{}
+		vault.ok(json.Unmarshal([]byte(vault.fuin(append(args, "-o", "role")...)), &role))
+		vault.ok(s.Write(t.Context(), "auth/kubernetes/role/fuin", role))
+		reader, err := vault.logIn("kubernetes", own)
+		vault.ok(err)
+		_, err = reader.Logical().ReadWithContext(t.Context(), "secret/data/"+own+"/db")
+		vault.status("reading with what was printed without --mounts", err, 200)
+		_, err = reader.Logical().ReadWithContext(t.Context(), "secret/data/"+other+"/db")
+		vault.status("reading the other namespace's", err, 403)
+		if _, err := vault.logIn("kubernetes", third); err == nil {
+			t.Error("a namespace that refers to nothing can log in")
+		}
+	})
 }
+
+const kubernetesConnection = `
+apiVersion: fuin.dev/v1alpha1
+kind: VaultConnection
+metadata: {name: vault}
+spec:
+  address: https://vault.example
+  auth: {kubernetes: {role: fuin, audience: vault}}
+`
 
 // policyVault is a Vault whose policies fuin prints.
 type policyVault struct {
@@ -180,7 +209,7 @@ func (v policyVault) fuin(args ...string) string {
 }
 
 // logIn logs in as the namespace's vault-reader.
-func (v policyVault) logIn(namespace string) (*api.Client, error) {
+func (v policyVault) logIn(mount, namespace string) (*api.Client, error) {
 	v.t.Helper()
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "vault-reader"}}
 	v.ok(v.c.ApplyYAML(v.t.Context(), namespace, "{apiVersion: v1, kind: ServiceAccount, metadata: {name: vault-reader}}"))
@@ -188,7 +217,7 @@ func (v policyVault) logIn(namespace string) (*api.Client, error) {
 	v.ok(v.c.Client().SubResource("token").Create(v.t.Context(), account, request))
 	anybody, err := v.s.As("")
 	v.ok(err)
-	auth, err := anybody.Logical().WriteWithContext(v.t.Context(), "auth/jwt/login", map[string]any{"role": "fuin", "jwt": request.Status.Token})
+	auth, err := anybody.Logical().WriteWithContext(v.t.Context(), "auth/"+mount+"/login", map[string]any{"role": "fuin", "jwt": request.Status.Token})
 	if err != nil {
 		return nil, err
 	}
