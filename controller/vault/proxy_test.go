@@ -227,3 +227,42 @@ func TestAnswersThatAreNotVaults(t *testing.T) {
 		})
 	}
 }
+
+// However many want to read from a Vault that fails, one asks it after each pause.
+func TestOneProbesForAll(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	p := s.proxy()
+	conn := s.through(p, nil)
+	ns := s.tenant()
+	s.put("apps/"+ns+"/x", map[string]any{"k": "v"})
+	s.values(ns, "apps/"+ns+"/x#/k")
+	p.answer(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
+	again := func() error {
+		_, err := s.resolver.Resolve(t.Context(), vault.Request{Namespace: ns, References: s.refs("apps/" + ns + "/x#/k"), NotBefore: time.Now()})
+		return err
+	}
+	_ = s.fails(vault.Unreachable, again())
+	before, began := len(p.noted()), time.Now()
+	ask := func() { // for as long as three pauses: 1, 2 and 4 seconds at most
+		for time.Since(began) < 7*time.Second {
+			if again() == nil {
+				t.Error("it answers")
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(ask)
+	}
+	all.Wait()
+	if asked := len(p.noted()) - before; asked < 1 || asked > 4 {
+		t.Errorf("asked %d times", asked)
+	}
+	p.answer(nil)
+	s.eventually("it reads again", func() bool { return again() == nil })
+	if n := s.well.count(conn); n != 1 {
+		t.Errorf("told %d times that it is well again", n)
+	}
+}
