@@ -241,7 +241,7 @@ func (l *logins) outcomes() (all outcomes) {
 		case known.told == nil:
 			all.well++
 			all.service = all.service || known.service
-		case known.told.Reason == AccountMissing && who != "":
+		case known.told.Reason == AccountMissing:
 			// It never came to Vault.
 		default:
 			all.failed = append(all.failed, strings.TrimPrefix(who+": ", ": ")+known.told.Message)

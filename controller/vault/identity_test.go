@@ -178,6 +178,35 @@ func TestAccountsThatLogInAsOneAreBoundByPrefixes(t *testing.T) {
 	}
 }
 
+func TestTheSecretOfATokenIsMissing(t *testing.T) {
+	s := newSystem(t)
+	s.connect(func(spec *spec) {
+		spec.Auth = v1alpha1.VaultAuth{Token: &v1alpha1.VaultTokenAuth{SecretRef: v1alpha1.LocalReference{Name: "late"}}}
+		spec.PathPrefixes = []string{"apps/{namespace}"}
+	})
+	ns := s.tenant()
+	s.put("apps/"+ns+"/x", map[string]any{"k": "v"})
+	_, err := s.resolve(ns, "apps/"+ns+"/x#/k")
+	if f := s.fails(vault.InvalidConnection, err); !strings.Contains(f.Message, "Secret late") || !f.Again {
+		t.Errorf("got %+v", f)
+	}
+	s.ok(s.Vault.Policy(t.Context(), "late", "", `path "apps/*" { capabilities = ["read"] }`))
+	token, err := s.Vault.Token(t.Context(), time.Hour, "late")
+	s.ok(err)
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "fuin-system", Name: "late"}, StringData: map[string]string{"other": token}}
+	s.ok(s.admin.Create(t.Context(), secret))
+	s.eventually("it lacks a key", func() bool {
+		_, err := s.resolve(ns, "apps/"+ns+"/x#/k")
+		return strings.Contains(err.Error(), "lacks key token")
+	})
+	secret.StringData = map[string]string{"token": token}
+	s.ok(s.admin.Update(t.Context(), secret))
+	s.eventually("it reads", func() bool {
+		_, err := s.resolve(ns, "apps/"+ns+"/x#/k")
+		return err == nil
+	})
+}
+
 // A namespace that is called data could else read what lies beside it.
 func TestANamespaceCalledDataHasNoMore(t *testing.T) {
 	s := newSystem(t)

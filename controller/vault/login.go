@@ -156,7 +156,7 @@ func (c *connection) prove(ctx context.Context, namespace string, l *login) erro
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case f != nil && f.Reason != AccountMissing && l.session != nil:
+	case f != nil && f.Reason == LoginFailed && l.session != nil:
 		l.proven = time.Now().Add(youngFor - accountFor)
 		return nil // the API server is out of reach, and cannot have deleted it
 	case f != nil:

@@ -149,13 +149,13 @@ func (c *connection) secretOf(ctx context.Context, name string, keys ...string) 
 	err := c.API.Get(ctx, client.ObjectKey{Namespace: c.Namespace, Name: name}, secret)
 	switch {
 	case apierrors.IsNotFound(err):
-		return nil, c.fault(AccountMissing, fmt.Sprintf("there is no Secret %s in the controller's namespace", name))
+		return nil, c.fault(InvalidConnection, fmt.Sprintf("there is no Secret %s in the controller's namespace", name))
 	case err != nil:
 		return nil, c.fault(LoginFailed, fmt.Sprintf("reading Secret %s of the controller's namespace: %s", name, apierror.Text(err)))
 	}
 	for _, key := range keys {
 		if len(secret.Data[key]) == 0 {
-			return nil, c.fault(AccountMissing, fmt.Sprintf("Secret %s of the controller's namespace lacks key %s", name, key))
+			return nil, c.fault(InvalidConnection, fmt.Sprintf("Secret %s of the controller's namespace lacks key %s", name, key))
 		}
 	}
 	return secret, nil

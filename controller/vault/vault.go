@@ -117,7 +117,7 @@ type Failure struct {
 const (
 	NoConnection        = "NoVaultConnection"
 	AmbiguousConnection = "AmbiguousConnection"
-	InvalidConnection   = "InvalidConnection"   // its CA bundle or Secret is of no use
+	InvalidConnection   = "InvalidConnection"   // its CA bundle is of no use, or its Secret is not there
 	Refused             = "ReferenceRefused"    // by Fuin: a path prefix, an option, an engine
 	AccountMissing      = "VaultAccountMissing" // the API server gives no token for it
 	LoginFailed         = "VaultLoginFailed"
