@@ -63,8 +63,9 @@ type directoryJob struct {
 	answers   *answers
 
 	objects []Object
-	size    int // of objects, in bytes of JSON
-	values  int // in objects
+	size    int  // of objects, in bytes of JSON
+	values  int  // in objects
+	tokens  bool // what arrived last may hold some
 	notes   []Note
 	done    *wire.Done
 	wrong   error // found while objects arrived

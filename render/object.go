@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"fuin.dev/render/wire"
+	"fuin.dev/seal"
 
 	"sigs.k8s.io/json"
 )
@@ -74,6 +75,7 @@ func (j *directoryJob) object(o wire.Object) error {
 	if !ok {
 		return &DirectoryError{File: file, Line: o.Line, Reason: NotAnObject, Message: "holds a value that is no object"}
 	}
+	j.tokens = seal.MayHoldTokens(string(o.Content))
 	return j.keep(fields, file, o)
 }
 
@@ -127,6 +129,9 @@ func (j *directoryJob) keep(fields map[string]any, file string, o wire.Object) e
 	object.WasNamespace, object.WasName = object.Namespace(), object.Name()
 	if was := o.Origin; was != nil {
 		object.WasNamespace, object.WasName, object.MovedBy = was.Namespace, was.Name, was.MovedBy
+	}
+	if err := j.convert(&object); err != nil {
+		return err
 	}
 	j.objects = append(j.objects, object)
 	return nil

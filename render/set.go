@@ -81,6 +81,9 @@ type Object struct {
 	WasNamespace, WasName string
 	// MovedBy lists the kustomizations that changed its namespace or name.
 	MovedBy []string
+	// Plain lists the keys of a SealedSecret that are in plain, and are not
+	// allowed to be: it was made of a Secret that holds tokens beside them.
+	Plain []string
 }
 
 // Note is about a file: a hook that is not run, an old field that was brought

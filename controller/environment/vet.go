@@ -198,6 +198,9 @@ func (p *pass) refusePlaintext(context.Context) *failure {
 		if o.id.groupKind() == secretKind && holdsData(o.Content) || len(o.plain) > 0 {
 			plain = append(plain, text)
 		}
+		if len(o.Plain) > 0 {
+			plain = append(plain, fmt.Sprintf("%s in %s, keys %s beside tokens", o.id, whereOf(o.File), atMost(o.Plain, 5)))
+		}
 	}
 	if len(plain) == 0 {
 		return nil

@@ -50,6 +50,7 @@ type helmChart struct {
 	result    rendition
 	origins   map[*common.File]origin
 	templates map[string]chartTemplate // by the name that Helm gives them
+	hashes    tokenHashes
 }
 
 // A chartTemplate is a template of a chart or one of its subcharts.
@@ -192,6 +193,7 @@ func (c *helmChart) render(top common.Values) (rendition, error) {
 	random := c.randomCalls()
 	funcs := template.FuncMap{"keys": sortedDictKeys, "values": sortedDictValues}
 	maps.Copy(funcs, random.recorders())
+	c.hashes.record(funcs)
 	e := helmengine.Engine{CustomTemplateFuncs: funcs}
 	rendered, err := e.RenderWithContext(context.Background(), c.Chart, top)
 	if err != nil {

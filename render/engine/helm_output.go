@@ -28,6 +28,9 @@ func (c *helmChart) output(rendered map[string]string) error {
 			return err
 		}
 		for _, o := range objects {
+			if err := c.hashes.refuse(o); err != nil {
+				return err
+			}
 			c.sort(o)
 		}
 	}
