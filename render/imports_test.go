@@ -65,3 +65,14 @@ func TestOnlyTheSandboxLinksTheEngines(t *testing.T) {
 		}
 	}
 }
+
+// The grammar is a leaf: whoever reads references links nothing with it.
+func TestTheGrammarIsALeaf(t *testing.T) {
+	for _, line := range list(t, "-f", "{{ join .Imports ` ` }}", "./render/reference") {
+		for _, dep := range strings.Fields(line) {
+			if strings.Contains(dep, ".") || dep == "text/template" || strings.HasPrefix(dep, "net") {
+				t.Errorf("render/reference imports %s", dep)
+			}
+		}
+	}
+}

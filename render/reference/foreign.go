@@ -183,10 +183,14 @@ func findInline(text string) (all []Foreign) {
 		}
 		start := at + i
 		body := text[start+len("${"):]
+		body = body[:min(len(body), MaxLength)]
 		at = start + len("${")
 		rest, ok := strings.CutPrefix(strings.TrimLeft(body, ">"), "vault:")
+		if !ok {
+			continue
+		}
 		end := closing(body)
-		if !ok || end < 0 {
+		if end < 0 {
 			continue
 		}
 		f := Foreign{Offset: start, End: at + end + 1}

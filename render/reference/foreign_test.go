@@ -118,3 +118,17 @@ func FuzzForeign(f *testing.F) {
 		}
 	})
 }
+
+// What tenants write is bounded in what it costs: none of these takes long.
+func TestHostileTexts(t *testing.T) {
+	for _, unit := range []string{"${", "${vault:", "${vault:a/b#c}", "<path:", "<", "<path:a/b#c>", "ref+", "ref++", "ref+vault://", "{{", "{{`", "{{/*", "{{1}}", "vault:a/b#", "%41"} {
+		text := strings.Repeat(unit, (1<<20)/len(unit))
+		reference.FindForeign(text, reference.Placeholders{})
+		reference.FindForeign(text, reference.Placeholders{Path: "a/b"})
+		for _, parse := range []func(string) ([]reference.Part, error){reference.Parse, reference.ParseTemplate} {
+			if parts, err := parse(text); err == nil && len(reference.Of(parts)) > reference.MaxReferences {
+				t.Errorf("%s: too many references", unit)
+			}
+		}
+	}
+}
