@@ -31,7 +31,10 @@ func newHookInstall(u *ui) *cobra.Command {
 there already keeps what it does; the check comes first.
 
 Where pre-commit, lefthook or husky write the hooks, the lines to add to their
-configuration are printed instead.`,
+configuration are printed instead.
+
+Git is set up as well, in this clone, to show and merge SealedSecrets value by
+value.`,
 		Example: `  fuin hook install`,
 		Args:    noArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return installHook(cmd.Context(), u, ".") },
@@ -42,8 +45,8 @@ func newHookUninstall(u *ui) *cobra.Command {
 	return &cobra.Command{
 		Use:   "uninstall",
 		Short: "Remove the hook from this repository",
-		Long: `Remove the hook from the Git repository of the current directory. What others
-wrote into it stays.`,
+		Long: `Remove the hook from the Git repository of the current directory, and what Git
+was told about SealedSecrets. What others wrote stays.`,
 		Example: `  fuin hook uninstall`,
 		Args:    noArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return uninstallHook(cmd.Context(), u, ".") },
@@ -55,6 +58,9 @@ wrote into it stays.`,
 func installHook(ctx context.Context, u *ui, dir string) error {
 	h, err := findHook(ctx, dir)
 	if err != nil {
+		return err
+	}
+	if err := h.teachGit(ctx, u); err != nil {
 		return err
 	}
 	if m := hookManagerOf(h.root); m != nil {
@@ -85,6 +91,9 @@ func uninstallHook(ctx context.Context, u *ui, dir string) error {
 	if err != nil {
 		return err
 	}
+	if err := h.unteachGit(ctx); err != nil {
+		return err
+	}
 	old, err := readHook(h.path)
 	if err != nil {
 		return err
@@ -107,27 +116,29 @@ func uninstallHook(ctx context.Context, u *ui, dir string) error {
 
 // hook is where git looks for the hook of a repository.
 type hook struct {
+	tree         *worktree
 	root, gitDir string
 	path         string
+	attributes   string // those of this clone alone
 }
 
 func findHook(ctx context.Context, dir string) (*hook, error) {
 	w := &worktree{dir: dir}
-	out, err := w.git(ctx, "rev-parse", "--show-toplevel", "--git-common-dir", "--git-path", "hooks")
+	out, err := w.git(ctx, "rev-parse", "--show-toplevel", "--git-common-dir", "--git-path", "hooks", "--git-path", "info/attributes")
 	if errors.Is(err, errNoWorktree) {
 		return nil, fail("git init makes one", "this directory is in no Git work tree")
 	}
 	lines := strings.Split(strings.TrimRight(out, "\n"), "\n")
-	if err != nil || len(lines) != 3 {
+	if err != nil || len(lines) != 4 {
 		return nil, errors.Join(err, errNoWorktree)
 	}
-	hooks, gitDir := lines[2], lines[1]
-	for _, p := range []*string{&hooks, &gitDir} {
+	hooks, gitDir, attributes := lines[2], lines[1], lines[3]
+	for _, p := range []*string{&hooks, &gitDir, &attributes} {
 		if !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}
 	}
-	return &hook{root: lines[0], gitDir: gitDir, path: filepath.Join(hooks, "pre-commit")}, nil
+	return &hook{tree: w, root: lines[0], gitDir: gitDir, path: filepath.Join(hooks, "pre-commit"), attributes: attributes}, nil
 }
 
 // own refuses a place that is not this repository's: core.hooksPath may lead to

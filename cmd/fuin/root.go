@@ -39,14 +39,35 @@ way, be it Git host, CI or reviewer, can read a value.`,
 		&cobra.Group{ID: groupKeys, Title: "Keys"},
 		&cobra.Group{ID: groupEnvironments, Title: "Environments"},
 		&cobra.Group{ID: groupOther, Title: "Other"})
-	addGrouped(root, groupSecrets, newSeal(u), newOpen(u), newSet(u), newUnset(u), newInspect(u), newMigrate(u))
-	addGrouped(root, groupSecrets, newDiff(u))
-	addGrouped(root, groupSecrets, newFilter(u))
-	addGrouped(root, groupRepository, newInit(u), newConfig(u))
-	addGrouped(root, groupKeys, newKeys(u))
-	addGrouped(root, groupEnvironments, newRender(u), newStatus(u), newWait(u), newVault(u))
-	addGrouped(root, groupSecrets, newCheck(u))
-	addGrouped(root, groupOther, newHook(u), newVersion(u), newCompletion(u))
+	addGrouped(root, groupSecrets,
+		newSeal(u),
+		newOpen(u),
+		newSet(u),
+		newUnset(u),
+		newInspect(u),
+		newDiff(u),
+		newFilter(u),
+		newMigrate(u),
+	)
+	addGrouped(root, groupRepository,
+		newInit(u),
+		newConfig(u),
+		newCheck(u),
+		newHook(u),
+	)
+	addGrouped(root, groupKeys,
+		newKeys(u),
+	)
+	addGrouped(root, groupEnvironments,
+		newRender(u),
+		newStatus(u),
+		newWait(u),
+		newVault(u),
+	)
+	addGrouped(root, groupOther,
+		newVersion(u),
+		newCompletion(u),
+	)
 	root.AddCommand(newTextconv(u), newMergeDriver()) // which git calls
 	root.SetHelpCommand(newHelp(u))
 	root.AddCommand(newExitCodes())
