@@ -104,6 +104,7 @@ func TestConditions(t *testing.T) {
 	s.says(conn, "Ready=True/Answers", "Authenticated=True/LoggedIn")
 
 	s.change(conn, func(spec *spec) { spec.Auth.JWT.Role = "service" })
+	s.says(conn, "Ready=True/Answers", "Authenticated=Unknown/NotTried") // before, the old one reads
 	s.eventually("it resolves", func() bool { _, err := s.resolve(ns, "apps/"+ns+"/x#/k"); return err == nil })
 	vc := s.says(conn, "Ready=True/Answers", "Authenticated=True/ServiceTokens")
 	if !strings.Contains(messageOf(vc, v1alpha1.Authenticated), "token_type=batch") {
@@ -111,6 +112,7 @@ func TestConditions(t *testing.T) {
 	}
 
 	s.change(conn, func(spec *spec) { spec.Auth.JWT.Audience = "another" })
+	s.says(conn, "Ready=True/Answers", "Authenticated=Unknown/NotTried")
 	s.eventually("it is refused", func() bool { _, err := s.resolve(ns, "apps/"+ns+"/x#/k"); return err != nil })
 	vc = s.says(conn, "Ready=False/VaultLoginFailed", "Reachable=True/Answers", "Authenticated=False/VaultLoginFailed")
 	if m := messageOf(vc, v1alpha1.Ready); !strings.Contains(m, ns) || !strings.Contains(m, "audience") {
@@ -171,9 +173,9 @@ func TestAnOutageAndItsEndAreSeen(t *testing.T) {
 
 func TestOneNamespaceWithoutRightsIsNoFailureOfTheConnection(t *testing.T) {
 	s := newSystem(t)
-	mount := "jwt-some"
-	s.ok(s.Vault.JWT(t.Context(), mount, s.Cluster))
 	some, none := s.tenant(), s.tenant()
+	mount := "jwt-" + none
+	s.ok(s.Vault.JWT(t.Context(), mount, s.Cluster))
 	s.ok(s.Vault.Write(t.Context(), "auth/"+mount+"/role/some", map[string]any{
 		"role_type": "jwt", "bound_audiences": []string{"vault"}, "user_claim": "sub", "token_policies": []string{"tenant"}, "token_type": "batch",
 		"bound_claims": map[string]any{"/kubernetes.io/namespace": some}, "claim_mappings": map[string]any{"/kubernetes.io/namespace": "service_account_namespace"},
@@ -190,7 +192,7 @@ func TestOneNamespaceWithoutRightsIsNoFailureOfTheConnection(t *testing.T) {
 		return err != nil && strings.Contains(err.Error(), vault.Denied) // its policy is of another mount
 	})
 	vc := s.says(conn, "Ready=True/Answers", "Authenticated=True/LoggedIn")
-	if m := messageOf(vc, v1alpha1.Authenticated); !strings.Contains(m, none) || strings.Contains(m, some) {
+	if m := messageOf(vc, v1alpha1.Authenticated); !strings.Contains(m, none+"/vault-reader") || strings.Contains(m, some) {
 		t.Errorf("it names another: %s", m)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"fuin.dev/controller/vaulttest"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 func TestANamespaceReadsItsOwnPathsOnly(t *testing.T) {
@@ -34,13 +35,14 @@ func TestANamespaceReadsItsOwnPathsOnly(t *testing.T) {
 
 func TestKubernetesReviewsTheAccount(t *testing.T) {
 	s := newSystem(t)
-	s.ok(s.Vault.Kubernetes(t.Context(), "kubernetes", s.Cluster))
-	s.ok(s.Vault.Policy(t.Context(), "reviewed", "kubernetes", `path "apps/data/{namespace}/*" { capabilities = ["read"] }`))
-	s.ok(s.Vault.KubernetesRole(t.Context(), "kubernetes", vaulttest.Role{Name: "reviewed", Policies: []string{"reviewed"}}))
-	s.connect(func(spec *spec) {
-		spec.Auth = v1alpha1.VaultAuth{Kubernetes: &v1alpha1.VaultAccountAuth{Role: "reviewed", Audience: "vault"}}
-	})
 	ns := s.tenant()
+	mount := "kubernetes-" + ns
+	s.ok(s.Vault.Kubernetes(t.Context(), mount, s.Cluster))
+	s.ok(s.Vault.Policy(t.Context(), "reviewed", mount, `path "apps/data/{namespace}/*" { capabilities = ["read"] }`))
+	s.ok(s.Vault.KubernetesRole(t.Context(), mount, vaulttest.Role{Name: "reviewed", Policies: []string{"reviewed"}}))
+	s.connect(func(spec *spec) {
+		spec.Auth = v1alpha1.VaultAuth{Kubernetes: &v1alpha1.VaultAccountAuth{Mount: mount, Role: "reviewed", Audience: "vault"}}
+	})
 	s.put("apps/"+ns+"/x", map[string]any{"k": "v"})
 	s.values(ns, "apps/"+ns+"/x#/k")
 	_, err := s.resolve(ns, "apps/other/x#/k")
@@ -160,7 +162,7 @@ func TestAccountsThatLogInAsOneAreBoundByPrefixes(t *testing.T) {
 	} {
 		t.Run(kind, func(t *testing.T) {
 			s := newSystem(t)
-			s.ok(s.admin.Create(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "fuin-system", Name: kind}, StringData: auth.data}))
+			s.secret(kind, auth.data)
 			s.connect(func(spec *spec) {
 				spec.Auth, spec.PathPrefixes = auth.auth, []string{"apps/{namespace}/", "old/{namespace}"}
 			})
@@ -193,8 +195,7 @@ func TestTheSecretOfATokenIsMissing(t *testing.T) {
 	s.ok(s.Vault.Policy(t.Context(), "late", "", `path "apps/*" { capabilities = ["read"] }`))
 	token, err := s.Vault.Token(t.Context(), time.Hour, "late")
 	s.ok(err)
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "fuin-system", Name: "late"}, StringData: map[string]string{"other": token}}
-	s.ok(s.admin.Create(t.Context(), secret))
+	secret := s.secret("late", map[string]string{"other": token})
 	s.eventually("it lacks a key", func() bool {
 		_, err := s.resolve(ns, "apps/"+ns+"/x#/k")
 		return strings.Contains(err.Error(), "lacks key token")
@@ -213,7 +214,7 @@ func TestANamespaceCalledDataHasNoMore(t *testing.T) {
 	s.ok(s.Vault.Policy(t.Context(), "all-apps", "", `path "apps/*" { capabilities = ["read"] }`))
 	token, err := s.Vault.Token(t.Context(), time.Hour, "all-apps")
 	s.ok(err)
-	s.ok(s.admin.Create(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "fuin-system", Name: "token-data"}, StringData: map[string]string{"token": token}}))
+	s.secret("token-data", map[string]string{"token": token})
 	for label, prefix := range map[string]string{"plain": "apps/{namespace}/", "written": "apps/data/{namespace}/"} {
 		s.connect(func(spec *spec) {
 			spec.Auth = v1alpha1.VaultAuth{Token: &v1alpha1.VaultTokenAuth{SecretRef: v1alpha1.LocalReference{Name: "token-data"}}}
@@ -221,7 +222,8 @@ func TestANamespaceCalledDataHasNoMore(t *testing.T) {
 		})
 	}
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "data"}}
-	s.ok(s.admin.Create(t.Context(), ns))
+	s.ok(client.IgnoreAlreadyExists(s.admin.Create(t.Context(), ns)))
+	s.ok(s.admin.Get(t.Context(), client.ObjectKeyFromObject(ns), ns))
 	s.put("apps/data/own", map[string]any{"k": "own"})
 	s.put("apps/other/x", map[string]any{"k": "theirs"})
 	for _, label := range []string{"plain", "written"} {

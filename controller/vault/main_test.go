@@ -196,6 +196,19 @@ func tokenRequest() *authenticationv1.TokenRequest {
 	return &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{Audiences: []string{"vault"}}}
 }
 
+// secret makes a Secret in the controller's namespace, for the time of the test.
+func (s *system) secret(name string, data map[string]string) *corev1.Secret {
+	s.t.Helper()
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "fuin-system", Name: name}, StringData: data}
+	s.ok(s.admin.Create(s.t.Context(), secret))
+	s.t.Cleanup(func() {
+		if err := s.admin.Delete(context.Background(), secret); err != nil {
+			s.t.Error(err)
+		}
+	})
+	return secret
+}
+
 // connect makes a VaultConnection for the test's namespaces.
 func (s *system) connect(change func(*spec)) string {
 	s.t.Helper()
