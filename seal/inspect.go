@@ -81,14 +81,15 @@ func Names(data []byte) ([]Named, error) {
 
 // ObjectInfo is what a SealedSecret tells without any key.
 type ObjectInfo struct {
-	Namespace string    `json:"namespace,omitempty"`
-	Name      string    `json:"name"`
-	Scope     Scope     `json:"scope"`
-	Keys      []string  `json:"keys,omitempty"` // fingerprints it claims were used: a hint
-	Values    []KeyInfo `json:"values"`         // in the order of the file
-	Templates []string  `json:"templates,omitempty"`
-	Legacy    bool      `json:"legacy,omitempty"` // the V1 format
-	Size      int       `json:"size"`             // of its document as it stands in the file, in bytes
+	Namespace string            `json:"namespace,omitempty"`
+	Name      string            `json:"name"`
+	Scope     Scope             `json:"scope"`
+	Keys      []string          `json:"keys,omitempty"` // fingerprints it claims were used: a hint
+	Values    []KeyInfo         `json:"values"`         // in the order of the file
+	Templates []string          `json:"templates,omitempty"`
+	Texts     map[string]string `json:"-"`                // of the templates, by key
+	Legacy    bool              `json:"legacy,omitempty"` // the V1 format
+	Size      int               `json:"size"`             // of its document as it stands in the file, in bytes
 }
 
 // KeyInfo is a sealed value under its key, or why it is none.
@@ -115,7 +116,7 @@ func inspectObject(n *yaml.Node) (ObjectInfo, error) {
 	ob, err := readObject(n)
 	info := ObjectInfo{
 		Namespace: ob.Namespace, Name: ob.Name, Scope: ob.Scope(), Keys: ob.Hints(), Legacy: ob.Legacy != nil,
-		Values: []KeyInfo{}, Templates: slices.Sorted(maps.Keys(ob.Templates)),
+		Values: []KeyInfo{}, Templates: slices.Sorted(maps.Keys(ob.Templates)), Texts: ob.Templates,
 	}
 	values := get(n, "spec", "encryptedData")
 	for i := 0; values != nil && i+1 < len(values.Content); i += 2 {

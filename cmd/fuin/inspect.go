@@ -17,6 +17,7 @@ import (
 type inspection struct {
 	File string `json:"file"`
 	seal.ObjectInfo
+	References []inspectedReference `json:"references,omitempty"`
 }
 
 func newInspect(u *ui) *cobra.Command {
@@ -27,7 +28,8 @@ func newInspect(u *ui) *cobra.Command {
 		Long: `Tell what can be known of SealedSecrets without a key: scope, encoding, for how
 many recipients of which type each value was sealed, sizes in bytes, and the
 fingerprints of the keys that the file claims were used (a hint, never
-trusted). A PATH is a file, a directory, or - for standard input.`,
+trusted); and the references to Vault in its templates. A PATH is a file, a
+directory, or - for standard input.`,
 		Example: `  fuin inspect sealed.yaml
   fuin inspect -o json overlays/production`,
 		Args: needArgs("a manifest to inspect, or - for standard input,", 0),
@@ -52,7 +54,7 @@ func inspect(ctx context.Context, u *ui, args []string, format string) error {
 		mu.Lock()
 		defer mu.Unlock()
 		for _, info := range infos {
-			found[in] = append(found[in], inspection{in.name(), info})
+			found[in] = append(found[in], inspection{in.name(), info, inspectReferences(info.Texts)})
 		}
 		return seal.Result{}, err
 	}
@@ -106,6 +108,9 @@ func (in inspection) print(w io.Writer) error {
 			fmt.Fprintf(&b, "  %-9s %s\n", map[bool]string{true: "templates"}[i == 0], shorten(line, helpWidth-12))
 		}
 	}
+	for i, r := range in.References {
+		fmt.Fprintf(&b, "  %-10s %s\n", map[bool]string{true: "references"}[i == 0], shorten(r.text(), helpWidth-13))
+	}
 	if len(in.Values) > 0 {
 		fmt.Fprintf(&b, "  %-*s %-*s%-*s%8s\n", keyColumn, "KEY", encodingColumn, "ENCODING", recipientColumn, "RECIPIENTS", "SIZE")
 	}
@@ -114,6 +119,13 @@ func (in inspection) print(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+func (r inspectedReference) text() string {
+	if r.Error != "" {
+		return r.Key + ": invalid: " + r.Error
+	}
+	return r.Key + ": " + r.Reference
 }
 
 func valueLine(v seal.KeyInfo) string {

@@ -32,7 +32,8 @@ func newOpen(u *ui) *cobra.Command {
 Needs a private key and no cluster. A PATH is a file, a directory, or - for
 standard input; other objects are passed through. Values open where the
 kustomizations that reach the file put them, as fuin seal binds them. Templates
-of a SealedSecret are run in the sandbox, the program fuin-render beside fuin.
+of a SealedSecret are run in the sandbox, the program fuin-render beside fuin;
+one with a reference to Vault is refused, as only the cluster reads it.
 
 The result is plain text: keep it out of Git. --out makes a file that only you
 can read.`,
@@ -66,7 +67,7 @@ func (f *openFlags) run(ctx context.Context, u *ui, args []string) error {
 	}
 	sandbox := render.NewPool(render.Config{}) // starts nothing until an object has templates
 	defer sandbox.Close()
-	opener.Render = sandbox.Render
+	opener.Render = withoutReferences(sandbox.Render)
 
 	format := f.output.formatFor(len(inputs))
 	if f.key != "" {

@@ -24,8 +24,9 @@ func newStatus(u *ui) *cobra.Command {
 		Long: `Show environments, which the controller keeps as directories of repositories
 say: what is applied since when, what is wrong, which secrets do not open and
 which workloads wait for them, and the keys that seal in the cluster. Of a named
-ENVIRONMENT, NAME or NAMESPACE/NAME, everything is shown: conditions, changes
-made in the cluster, and the history with authors and signers.
+ENVIRONMENT, NAME or NAMESPACE/NAME, everything is shown: conditions, Secrets
+that are stale as Vault could not be read, changes made in the cluster, and the
+history with authors and signers.
 
   --image NAME:TAG   which environments run an image, and where it is stuck
   --unmanaged        what the environments' namespaces hold and no source does
@@ -114,6 +115,8 @@ func (f *statusFlags) show(ctx context.Context, u *ui, c *cluster, s scope, all 
 	if s.name == "" {
 		shape.addKeys(ctx, c)
 		shape.addEmpty(s)
+	} else {
+		shape.addStale(ctx, c, all)
 	}
 	if err := f.print(u, s, shape); err != nil {
 		return err

@@ -22,6 +22,7 @@ func (t *table) printDetail(e environmentShape) {
 	t.field("secrets", fmt.Sprintf("%d sealed, %d of references, %d failed", e.Secrets.Sealed, e.Secrets.References, e.Secrets.FailedObjects))
 	t.printConditions(e.Conditions)
 	t.printFailures(e.Secrets.Failed)
+	t.printStale(e.Secrets.Stale)
 	t.printDrift(e.Drift)
 	t.printHistory(e.History)
 }

@@ -59,6 +59,7 @@ func TestNoValueOfVaultComesOut(t *testing.T) {
 	s.has(e.ns, "a", map[string]string{"pw": canary})
 	s.OK(s.vault.Seal(t.Context(), 0))
 	s.says(e.ns, "good", bitnami.Stale, corev1.ConditionTrue, "VaultSealed")
+	s.says(e.ns, "a", bitnami.Stale, corev1.ConditionTrue, "VaultSealed")
 
 	s.search("log", p.Log.String())
 	s.search("metrics", p.Do(http.MethodGet, p.Metrics, ""))
@@ -76,6 +77,9 @@ func TestNoValueOfVaultComesOut(t *testing.T) {
 	for _, args := range [][]string{{"status", e.ns + "/shop"}, {"status"}} {
 		out, _ := s.Fuin(args...)
 		s.search("fuin "+strings.Join(args, " "), out)
+		if len(args) > 1 && (!strings.Contains(out, "SECRETS THAT ARE STALE") || !strings.Contains(out, e.ns+"/a: VaultSealed")) {
+			t.Errorf("fuin status does not tell what is stale: %s", out)
+		}
 	}
 	body, err := json.Marshal(templated(e.ns, "good", map[string]any{"k": pw}))
 	s.OK(err)
