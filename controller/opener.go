@@ -240,5 +240,5 @@ func transient(kind, doing string, err error) *failure {
 }
 
 func inTheWay(kind, message string) *failure {
-	return &failure{reason: reasonUpdateFailed, kind: kind, message: message, target: true}
+	return &failure{reason: reasonUpdateFailed, kind: kind, message: message, target: true, ofValues: kind == "update"}
 }

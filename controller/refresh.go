@@ -160,9 +160,8 @@ func (o pass) useUp(ss *bitnami.SealedSecret, out *outcome, v *values, res *resu
 		if f.undecided || f.again != nil {
 			return
 		}
-		if f.ofValues {
-			f.again = errors.New("values of Vault's may be to blame") // and may be others next time
-			f.refers = true
+		if f.ofValues { // which may be others next time
+			f.again, f.refers = errUnread, true
 		}
 	}
 	due := res.next

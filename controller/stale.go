@@ -22,7 +22,8 @@ func unreadable(f vault.Failure) *failure {
 // kindReferences is what metrics call failures of references.
 const kindReferences = "references"
 
-var errUnread = errors.New("references were not read")
+// errUnread marks what another reading of references may mend.
+var errUnread = errors.New("references are to be read again")
 
 // unread is the outcome where the references could not be read.
 func (o pass) unread(ss *bitnami.SealedSecret, secret *corev1.Secret, known reading) outcome {

@@ -41,9 +41,7 @@ func writeFailure(err error) *failure {
 	case err == nil:
 		return nil
 	case apierror.IsInvalid(err):
-		f := inTheWay("update", "writing its Secret: "+apierror.Text(err))
-		f.ofValues = true
-		return f
+		return inTheWay("update", "writing its Secret: "+apierror.Text(err))
 	}
 	return transient("update", "writing its Secret", err)
 }

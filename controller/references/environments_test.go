@@ -73,7 +73,7 @@ func (e *environment) commit(all map[string]any) (revision string) {
 func (e *environment) get() *v1alpha1.Environment {
 	e.t.Helper()
 	u := of(v1alpha1.GroupVersion.WithKind(v1alpha1.Kind), e.ns, "shop")
-	e.OK(e.Client().Get(e.t.Context(), key(e.ns, "shop"), u))
+	e.OK(e.Client().Get(e.t.Context(), keyOf(e.ns, "shop"), u))
 	env := &v1alpha1.Environment{}
 	e.OK(runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, env))
 	return env

@@ -128,7 +128,7 @@ func (s *stand) patch(o client.Object, merge string) {
 	s.OK(s.Client().Patch(s.t.Context(), o, client.RawPatch("application/merge-patch+json", []byte(merge))))
 }
 
-func key(ns, name string) client.ObjectKey { return client.ObjectKey{Namespace: ns, Name: name} }
+func keyOf(ns, name string) client.ObjectKey { return client.ObjectKey{Namespace: ns, Name: name} }
 
 func of(kind schema.GroupVersionKind, ns, name string) *unstructured.Unstructured {
 	u := &unstructured.Unstructured{}
@@ -145,7 +145,7 @@ func sealedSecret(ns, name string) *unstructured.Unstructured {
 func (s *stand) secret(ns, name string) *corev1.Secret {
 	s.t.Helper()
 	var out corev1.Secret
-	err := s.Client().Get(s.t.Context(), key(ns, name), &out)
+	err := s.Client().Get(s.t.Context(), keyOf(ns, name), &out)
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
@@ -156,7 +156,7 @@ func (s *stand) secret(ns, name string) *corev1.Secret {
 func (s *stand) sealed(ns, name string) *bitnami.SealedSecret {
 	s.t.Helper()
 	u := sealedSecret(ns, name)
-	s.OK(s.Client().Get(s.t.Context(), key(ns, name), u))
+	s.OK(s.Client().Get(s.t.Context(), keyOf(ns, name), u))
 	var out bitnami.SealedSecret
 	s.OK(runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, &out))
 	return &out
