@@ -128,7 +128,7 @@ func (e environment) shape() environmentShape {
 		Secrets: secretsShape{
 			Sealed: e.Status.Secrets.Sealed, References: e.Status.Secrets.References, FailedObjects: e.failedObjects(),
 			Failed: shapes(e.Status.Secrets.Failed, secretFailure.shape),
-			Stale: []staleShape{},
+			Stale:  []staleShape{},
 		},
 		Conditions: shapes(e.Status.Conditions, condition.shape), Drift: shapes(e.Status.Drift, driftEntry.shape),
 		Images: cleanAll(e.Status.Images), History: shapes(e.Status.History, revision.shape),

@@ -9,7 +9,7 @@ import (
 )
 
 // sealedSecretsAPI is the path of the API that has SealedSecrets.
-const sealedSecretsAPI = "apis/bitnami.com/v1alpha1"
+const sealedSecretsAPI = "apis/bitnami.com/v1alpha1" //nolint:gosec // no credentials: a path
 
 // sealedSecretPage is how many SealedSecrets a page has: each may be a megabyte.
 const sealedSecretPage = 20
