@@ -160,7 +160,7 @@ func TestFindGoesUpToTheRepositorysRoot(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write(config.File) // of somebody else
+	write(config.File) // above the repository
 	write("repo", ".git", "HEAD")
 	write("repo", "deep", "er", "a.yaml")
 	find := func(parts ...string) string {
@@ -185,11 +185,28 @@ func TestFindGoesUpToTheRepositorysRoot(t *testing.T) {
 		t.Errorf("the nearest: %s", got)
 	}
 	write("loose", "below", "a.yaml")
+	if got := find("loose", "below"); got != dir {
+		t.Errorf("outside of a repository: %s", got)
+	}
 	write("loose", config.File)
+	if got := find("loose", "below", "a.yaml"); got != filepath.Join(dir, "loose") {
+		t.Errorf("outside of a repository, the nearest: %s", got)
+	}
+	if os.Getuid() != 0 {
+		return // only root can give files away
+	}
+	for _, name := range []string{dir, filepath.Join(dir, "loose")} {
+		if err := os.Lchown(filepath.Join(name, config.File), 65534, 65534); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if got := find("loose", "below"); got != "" {
-		t.Errorf("outside of a repository, from a directory above: %s", got)
+		t.Errorf("outside of a repository, of somebody else: %s", got)
 	}
 	if got := find("loose", "a.yaml"); got != filepath.Join(dir, "loose") {
 		t.Errorf("outside of a repository, beside the file: %s", got)
+	}
+	if got := find("repo"); got != filepath.Join(dir, "repo") {
+		t.Errorf("in a repository: %s", got)
 	}
 }
