@@ -72,20 +72,34 @@ func rulesFor(root string, clusters []*newCluster) (rules []config.Rule, bare []
 		return nil, nil, err
 	}
 	for _, c := range clusters {
-		found := false
-		for _, dir := range dirs {
-			if path.Base(dir) == c.name {
-				rules, found = append(rules, config.Rule{Path: dir + "/**", Clusters: []string{c.name}}), true
-			}
-		}
+		patterns := patternsOf(c.name, dirs)
 		switch {
-		case !found && len(clusters) == 1:
-			rules = append(rules, config.Rule{Path: "**", Clusters: []string{c.name}})
-		case !found:
+		case len(patterns) == 0 && len(clusters) == 1:
+			patterns = []string{"**"}
+		case len(patterns) == 0:
 			bare = append(bare, c.name)
+		}
+		for _, pattern := range patterns {
+			rules = append(rules, config.Rule{Path: pattern, Clusters: []string{c.name}})
 		}
 	}
 	return rules, bare, nil
+}
+
+// patternsOf are for the directories of a name: one for each, or one for all
+// where they are many.
+func patternsOf(name string, dirs []string) []string {
+	const few = 4
+	var out []string
+	for _, dir := range dirs {
+		if path.Base(dir) == name {
+			out = append(out, dir+"/**")
+		}
+	}
+	if len(out) > few {
+		return []string{"**/" + name + "/**"}
+	}
+	return out
 }
 
 // Bounds of the look at a repository.
