@@ -2,13 +2,18 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"go.yaml.in/yaml/v3"
+	"golang.org/x/sync/errgroup"
 )
 
 // A kustomization is what of a kustomization file concerns the names of the
@@ -30,24 +35,38 @@ var KustomizationNames = []string{"kustomization.yaml", "kustomization.yml", "Ku
 
 // Bounds of what is read to find out what reaches a file.
 const (
-	maxKustomization  = 1 << 20 // bytes of a kustomization file
-	maxKustomizations = 20_000
-	maxDirectories    = 200_000
-	maxEntries        = 500_000 // that all of them list
+	maxKustomization   = 1 << 20  // bytes of a kustomization file
+	maxKustomizations  = 20_000   // in a repository
+	sumKustomizations  = 64 << 20 // bytes of all of them
+	maxDirectories     = 200_000
+	readKustomizations = 8 // at a time
 )
 
-// Kustomizations are those of a repository, with what each of them reaches.
+// Kustomizations are those of a repository. They may be used by several
+// goroutines.
 type Kustomizations struct {
-	at      map[string]*kustomization   // by directory
-	above   map[string][]*kustomization // by what they list
-	entries int
+	all []*source // in the order of their paths
+	at  map[string]*source
+
+	mu    sync.Mutex
+	above map[string][]*kustomization // of files and directories that were asked for
+}
+
+// A source is a kustomization file, which is parsed when it matters: most
+// reach nothing that is asked for.
+type source struct {
+	file, dir string
+	data      []byte
+
+	once   sync.Once
+	parsed *kustomization // nil if it is none
 }
 
 // ReadKustomizations finds the kustomizations of a repository. It leaves out
 // hidden directories and node_modules, follows no symbolic link, and passes
 // over kustomizations that cannot be read: no kustomize would render them.
 func ReadKustomizations(files fs.FS) (*Kustomizations, error) {
-	k := &Kustomizations{at: map[string]*kustomization{}, above: map[string][]*kustomization{}}
+	k := &Kustomizations{at: map[string]*source{}, above: map[string][]*kustomization{}}
 	directories := 0
 	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
@@ -58,24 +77,18 @@ func ReadKustomizations(files fs.FS) (*Kustomizations, error) {
 		case d.IsDir():
 			directories++
 			return enter(name, directories)
-		case d.Type().IsRegular() && isKustomization(d.Name()):
-			return k.add(files, name)
+		case d.Type().IsRegular() && slices.Contains(KustomizationNames, d.Name()):
+			return k.add(name)
 		}
 		return nil
 	})
+	if err == nil {
+		err = k.read(files)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("looking for kustomizations: %w", err)
 	}
 	return k, nil
-}
-
-func isKustomization(base string) bool {
-	for _, name := range KustomizationNames {
-		if base == name {
-			return true
-		}
-	}
-	return false
 }
 
 // enter decides whether to look into a directory.
@@ -92,29 +105,100 @@ func enter(dir string, count int) error {
 
 var errTooLarge = &Error{
 	Reason: "too many directories or kustomizations to tell which of them reach a file",
-	hint:   "name what is sealed for in full: --recipient, --namespace and --name",
+	hint:   "name what is sealed for in full, in a directory outside of the repository",
 }
 
-func (k *Kustomizations) add(files fs.FS, name string) error {
-	data, err := readFile(files, name, maxKustomization)
-	if err != nil {
-		return nil
+func (k *Kustomizations) add(name string) error {
+	s := &source{file: name, dir: path.Dir(name)}
+	if k.at[s.dir] != nil {
+		return nil // two in a directory: kustomize refuses that
 	}
-	one := parseKustomization(name, data)
-	if one == nil || k.at[one.dir] != nil { // two in a directory: kustomize refuses that
-		return nil
-	}
-	k.at[one.dir] = one
-	for _, list := range [][]string{one.resources, one.components} {
-		k.entries += len(list)
-		for _, entry := range list {
-			k.above[entry] = append(k.above[entry], one)
-		}
-	}
-	if len(k.at) > maxKustomizations || k.entries > maxEntries {
+	k.at[s.dir] = s
+	if k.all = append(k.all, s); len(k.all) > maxKustomizations {
 		return errTooLarge
 	}
 	return nil
+}
+
+// read reads all files, some at a time.
+func (k *Kustomizations) read(files fs.FS) error {
+	var sum atomic.Int64
+	var g errgroup.Group
+	g.SetLimit(readKustomizations)
+	for part := range slices.Chunk(k.all, 64) {
+		g.Go(func() error {
+			for _, s := range part {
+				data, err := readFile(files, s.file, maxKustomization)
+				if err != nil {
+					continue
+				}
+				s.data = data
+				if sum.Add(int64(len(data))) > sumKustomizations {
+					return errTooLarge
+				}
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// kustomization parses the file, once; nil if it is none.
+func (s *source) kustomization() *kustomization {
+	s.once.Do(func() { s.parsed = parseKustomization(s.file, s.data) })
+	return s.parsed
+}
+
+// in is the kustomization of a directory; nil if there is none.
+func (k *Kustomizations) in(dir string) *kustomization {
+	if s := k.at[dir]; s != nil {
+		return s.kustomization()
+	}
+	return nil
+}
+
+// including are the kustomizations that list a file or directory.
+func (k *Kustomizations) including(name string) []*kustomization {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if known, ok := k.above[name]; ok {
+		return known
+	}
+	var out []*kustomization
+	for _, s := range k.all {
+		if !s.mayList(name) {
+			continue
+		}
+		if by := s.kustomization(); by != nil && (slices.Contains(by.resources, name) || slices.Contains(by.components, name)) {
+			out = append(out, by)
+		}
+	}
+	k.above[name] = out
+	return out
+}
+
+// mayList reports whether the text holds the names that a way from its
+// directory to another place must have. It only spares parsing: what it lets
+// pass may list something else. Text with escapes always passes.
+func (s *source) mayList(name string) bool {
+	if name == "." || strings.HasPrefix(s.dir+"/", name+"/") || bytes.IndexByte(s.data, '\\') >= 0 {
+		return true // a way of .. has no names
+	}
+	dir := s.dir
+	for dir != "." { // what they have in common need not be written
+		first, more, _ := strings.Cut(dir, "/")
+		rest, ok := strings.CutPrefix(name, first+"/")
+		if !ok {
+			break
+		}
+		name, dir = rest, cmp.Or(more, ".")
+	}
+	for part := range strings.SplitSeq(name, "/") {
+		if !strings.Contains(part, " ") && !bytes.Contains(s.data, []byte(part)) { // YAML may fold a space
+			return false
+		}
+	}
+	return true
 }
 
 // parseKustomization returns nil for what is no kustomization.

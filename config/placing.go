@@ -57,10 +57,7 @@ const (
 // Errors are of type *[Error].
 func (k *Kustomizations) Placings(file string, rendered func(dir string) bool) ([]Placing, error) {
 	s := &search{all: k, rendered: rendered, seen: map[way]bool{}, tops: map[way]bool{}}
-	for i, by := range k.above[file] {
-		if slices.Index(k.above[file], by) < i {
-			continue // it lists the file twice
-		}
+	for _, by := range k.including(file) {
 		if err := s.include(by, file, Placing{}); err != nil {
 			return nil, err
 		}
@@ -72,7 +69,7 @@ func (k *Kustomizations) Placings(file string, rendered func(dir string) bool) (
 // there lists it; none if there is no kustomization. See
 // [Kustomizations.Placings].
 func (k *Kustomizations) PlacingsIn(dir string, rendered func(dir string) bool) ([]Placing, error) {
-	by := k.at[dir]
+	by := k.in(dir)
 	if by == nil {
 		return nil, nil
 	}
@@ -85,7 +82,7 @@ func (k *Kustomizations) PlacingsIn(dir string, rendered func(dir string) bool) 
 
 // FileIn is the kustomization file of a directory; "" if there is none.
 func (k *Kustomizations) FileIn(dir string) string {
-	if by := k.at[dir]; by != nil {
+	if by := k.in(dir); by != nil {
 		return by.file
 	}
 	return ""
@@ -167,7 +164,7 @@ func (s *search) apply(by *kustomization, components []string, p Placing) error 
 // components adds what components do to all that was there before them.
 func (s *search) components(of *kustomization, list []string, p Placing, depth int) (Placing, error) {
 	for _, dir := range list {
-		c := s.all.at[dir]
+		c := s.all.in(dir)
 		if c == nil {
 			continue
 		}
@@ -185,14 +182,11 @@ func (s *search) components(of *kustomization, list []string, p Placing, depth i
 
 // outward goes on to what includes a kustomization.
 func (s *search) outward(r reached) error {
-	above := s.all.above[r.by.dir]
+	above := s.all.including(r.by.dir)
 	if !r.by.component && (len(above) == 0 || s.rendered != nil && s.rendered(r.by.dir)) {
 		s.top(r)
 	}
-	for i, by := range above {
-		if slices.Index(above, by) < i {
-			continue // it lists the directory twice
-		}
+	for _, by := range above {
 		if err := s.include(by, r.by.dir, r.Placing); err != nil {
 			return err
 		}
