@@ -108,13 +108,13 @@ func (f *found) result(data []byte, changes []change) (Result, error) {
 	return r, nil
 }
 
-// warnOfCopies looks for the plain value in the file that was written.
-func (r *Result) warnOfCopies(it item) error {
+// warnOfCopies looks for plain values in the file that was written.
+func (r *Result) warnOfCopies(items ...item) error {
 	docs, err := documents(r.Out)
 	if err != nil {
 		return err
 	}
-	w := &walk{copies: newCopies([]item{it})}
+	w := &walk{copies: newCopies(items)}
 	for _, d := range docs {
 		w.first = d.line
 		if !w.warnOfComments(d) && d.root != nil {

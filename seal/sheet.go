@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"encoding/base64"
 	"slices"
 	"strings"
 
@@ -282,4 +283,28 @@ func rewritten(data []byte, sheets []*sheet) ([]byte, error) {
 		at = s.offset + len(s.raw)
 	}
 	return append(out, body[at:]...), nil
+}
+
+// text is how the value of a spot is written now.
+func (s *sheet) text(at *spot) scalarText {
+	return scalarText{string(s.raw[at.bytes.start:at.bytes.end]), string(s.raw[at.bytes.body:at.bytes.behind])}
+}
+
+// isSealed reports whether text is a sealed value by its outside.
+func isSealed(text string) bool {
+	_, err := Inspect(text)
+	return err == nil
+}
+
+// movable reports whether a sealed value that stands at one place opens at
+// another, too.
+func movable(sealed string, from, to Place) bool {
+	raw, err := base64.StdEncoding.DecodeString(sealed)
+	if err != nil {
+		return false
+	}
+	if strings.HasPrefix(string(raw), ageMagic) {
+		return from.binding() == to.binding()
+	}
+	return string(from.label()) == string(to.label())
 }

@@ -39,18 +39,13 @@ type found struct {
 
 // find chooses the SealedSecret.
 func (t Target) find(data []byte) (*found, error) {
-	var all, fit []*found
-	err := each(data, func(d *document, n *yaml.Node) error {
-		ob, err := readObject(n)
-		f := &found{Object: ob, offset: d.offset, line: d.line + max(n.Line, 1) - 1, legacy: err != nil || ob.Legacy != nil}
-		f.root, f.node = d.root, n
-		f.label = strings.TrimPrefix(ob.Namespace+"/"+ob.Name, "/")
-		all = append(all, f)
-		if (t.Name == "" || t.Name == ob.Name) && (t.Namespace == "" || ob.Namespace == "" || t.Namespace == ob.Namespace) {
+	all, err := allFound(data)
+	var fit []*found
+	for _, f := range all {
+		if (t.Name == "" || t.Name == f.Name) && (t.Namespace == "" || f.Namespace == "" || t.Namespace == f.Namespace) {
 			fit = append(fit, f)
 		}
-		return nil
-	})
+	}
 	switch {
 	case err != nil:
 		return nil, err
@@ -63,6 +58,20 @@ func (t Target) find(data []byte) (*found, error) {
 		return nil, refuse("the file has "+listed(all), "no SealedSecret of that name and namespace")
 	}
 	return nil, refuse("choose one with --name NAME and -n NAMESPACE", "%d SealedSecrets: %s", len(fit), listed(fit))
+}
+
+// allFound are the SealedSecrets of a file, in its order.
+func allFound(data []byte) ([]*found, error) {
+	var all []*found
+	err := each(data, func(d *document, n *yaml.Node) error {
+		ob, err := readObject(n)
+		f := &found{Object: ob, offset: d.offset, line: d.line + max(n.Line, 1) - 1, legacy: err != nil || ob.Legacy != nil}
+		f.root, f.node = d.root, n
+		f.label = strings.TrimPrefix(ob.Namespace+"/"+ob.Name, "/")
+		all = append(all, f)
+		return nil
+	})
+	return all, err
 }
 
 // itemsTo is the way through the items of Lists from a node to one below it.
