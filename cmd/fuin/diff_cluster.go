@@ -69,22 +69,28 @@ func (f *diffFlags) compareCluster(ctx context.Context, u *ui, paths []string) (
 // clusterReads is how many objects are read at a time.
 const clusterReads = 8
 
-// clusters connects to that of each file: the context that is asked for, or that
-// of the one cluster which the file is sealed for, or the current one.
+// contextOf is the kubeconfig's context that is asked for, or that of the one
+// cluster which a file is sealed for, or "", the current one.
+func (u *ui) contextOf(path, asked string) (string, error) {
+	if asked != "" {
+		return asked, nil
+	}
+	t, err := u.targetOf(path)
+	if err != nil || t.repository == nil || len(t.rule.Clusters) != 1 {
+		return "", err
+	}
+	c, _ := t.repository.config.Cluster(t.rule.Clusters[0])
+	return c.Context, nil
+}
+
+// clusters connects to that of each file.
 func (f *diffFlags) clusters(u *ui, files []version) ([]*cluster, error) {
 	known := map[string]*cluster{}
 	var out []*cluster
 	for _, v := range files {
-		name := f.context
-		if name == "" {
-			t, err := u.targetOf(v.path)
-			if err != nil {
-				return nil, err
-			}
-			if t.repository != nil && len(t.rule.Clusters) == 1 {
-				c, _ := t.repository.config.Cluster(t.rule.Clusters[0])
-				name = c.Context
-			}
+		name, err := u.contextOf(v.path, f.context)
+		if err != nil {
+			return nil, err
 		}
 		if known[name] == nil {
 			c, err := f.kubeconfig.dial(name)
@@ -137,7 +143,8 @@ func (c *cluster) compare(ctx context.Context, u *ui, v *version) (*difference, 
 		return nil, failAt(v.path, "name its namespace in the file or in .fuin.yaml", "line %d: SealedSecret %s/%s: not a place in a cluster", v.state.Line, at.Namespace, at.Name)
 	}
 	d := &difference{File: v.file, path: v.path, Line: v.state.Line, Namespace: at.Namespace, Name: at.Name, Cluster: &held{}, after: &v.state}
-	body, err := c.get(ctx, "apis/bitnami.com/v1alpha1/namespaces", at.Namespace, "sealedsecrets", at.Name)
+	var err error
+	d.before, d.Cluster.Synced, d.Cluster.Message, err = c.sealedSecret(ctx, at)
 	if errors.Is(err, errAbsent) {
 		d.Difference = seal.Compare(nil, &v.state)
 		return d, nil
@@ -145,14 +152,7 @@ func (c *cluster) compare(ctx context.Context, u *ui, v *version) (*difference, 
 	if err != nil {
 		return nil, err
 	}
-	states, err := seal.States(body)
-	if err != nil || len(states) != 1 {
-		return nil, unreachable(hintNewer, "%s: its answer is no SealedSecret", c)
-	}
-	d.before, d.Cluster.Found = &states[0], true
-	if d.Cluster.Synced, d.Cluster.Message, err = synced(body); err != nil {
-		return nil, unreachable(hintNewer, "%s: %s/%s: its status is not understood", c, at.Namespace, at.Name)
-	}
+	d.Cluster.Found = true
 	d.Difference = applied(seal.Compare(d.before, d.after))
 	if d.Difference == nil && d.Cluster.settled() {
 		return nil, nil
@@ -161,6 +161,22 @@ func (c *cluster) compare(ctx context.Context, u *ui, v *version) (*difference, 
 		d.Difference = &seal.Difference{Change: seal.Unchanged, Keys: []seal.KeyDifference{}}
 	}
 	return d, nil
+}
+
+// sealedSecret reads a SealedSecret, and whether it is synced.
+func (c *cluster) sealedSecret(ctx context.Context, at seal.Place) (state *seal.State, status, message string, err error) {
+	body, err := c.get(ctx, "apis/bitnami.com/v1alpha1/namespaces", at.Namespace, "sealedsecrets", at.Name)
+	if err != nil {
+		return nil, "", "", err
+	}
+	states, err := seal.States(body)
+	if err == nil && len(states) == 1 {
+		status, message, err = synced(body)
+	}
+	if err != nil || len(states) != 1 {
+		return nil, "", "", unreachable(hintNewer, "%s: %s/%s: its answer is no SealedSecret", c, at.Namespace, at.Name)
+	}
+	return &states[0], status, message, nil
 }
 
 // applied leaves out labels and annotations that only the cluster has: whatever

@@ -27,6 +27,9 @@ OURS, and exits with code 1 where conflicts are left between markers. It is
 what .gitattributes calls merge=fuin. SealedSecrets are merged key by key, so
 that only a value that both rewrote is a conflict; all else is merged as Git
 does.`,
+		Example: `  git config merge.fuin.driver \
+      "fuin merge-driver --marker-size=%L %O %A %B %P"
+  fuin merge-driver base.yaml ours.yaml theirs.yaml sealed.yaml`,
 		Args: cobra.MatchAll(needArgs("BASE", 4), func(cmd *cobra.Command, args []string) error {
 			if len(args) < 4 {
 				return misuse(helpHint(cmd), "BASE, OURS, THEIRS and PATH are needed")
@@ -37,7 +40,7 @@ does.`,
 			return f.run(cmd.Context(), args[0], args[1], args[2], args[3])
 		},
 	}
-	cmd.Flags().IntVar(&f.marker, "marker-size", 7, "width `N` of a conflict marker")
+	cmd.Flags().IntVar(&f.marker, "marker-size", defaultMarker, "width `N` of a conflict marker")
 	return cmd
 }
 
@@ -55,18 +58,9 @@ func (f *mergeFlags) run(ctx context.Context, base, ours, theirs, path string) e
 			return err
 		}
 	}
-	m := seal.Merge{Marker: f.marker, OursName: oursName, TheirsName: theirsName}
-	m.Lines = func(base, ours, theirs []byte) ([]byte, bool, error) { return f.lines(ctx, base, ours, theirs) }
-	merged, err := m.Files(sides[0], sides[1], sides[2])
-	if err != nil { // git knows how to merge any text
-		merged = seal.Merged{}
-		out, conflict, err := f.lines(ctx, sides[0], sides[1], sides[2])
-		if err != nil {
-			return nameError(path, err)
-		}
-		if merged.Out = out; conflict {
-			merged.Conflicts = []string{"lines"}
-		}
+	merged, err := f.merge(ctx, sides[0], sides[1], sides[2])
+	if err != nil {
+		return nameError(path, err)
 	}
 	if err := writeFile(ours, merged.Out, modePublic); err != nil {
 		return err
@@ -76,6 +70,24 @@ func (f *mergeFlags) run(ctx context.Context, base, ours, theirs, path string) e
 	}
 	return nil
 }
+
+// merge merges value by value, or else, as Git does with any text, by lines.
+func (f *mergeFlags) merge(ctx context.Context, base, ours, theirs []byte) (seal.Merged, error) {
+	m := seal.Merge{Marker: f.marker, OursName: oursName, TheirsName: theirsName}
+	m.Lines = func(base, ours, theirs []byte) ([]byte, bool, error) { return f.lines(ctx, base, ours, theirs) }
+	if merged, err := m.Files(base, ours, theirs); err == nil {
+		return merged, nil
+	}
+	out, conflict, err := f.lines(ctx, base, ours, theirs)
+	merged := seal.Merged{Out: out}
+	if conflict {
+		merged.Conflicts = []string{"lines"}
+	}
+	return merged, err
+}
+
+// defaultMarker is how wide Git makes a conflict marker.
+const defaultMarker = 7
 
 // lines merges as git does. Git reads files: they are private, and gone at the
 // end.

@@ -20,6 +20,8 @@ func newTextconv(u *ui) *cobra.Command {
 shows which were rewritten, and not how. It is what .gitattributes calls
 diff=fuin. Every other byte stays, and a file that is no manifest is printed as
 it is.`,
+		Example: `  git config diff.fuin.textconv "fuin textconv"
+  fuin textconv sealed.yaml`,
 		Args: needArgs("FILE", 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return textconv(cmd.Context(), u, args[0])

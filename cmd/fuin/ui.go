@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode"
 
@@ -29,6 +30,7 @@ type ui struct {
 	now        func() time.Time
 
 	repositories repositories // whose configuration was read
+	yields       atomic.Bool  // another program has the terminal: interrupts are for it
 }
 
 func newUI() *ui {
