@@ -52,15 +52,15 @@ func (c *connection) ask(ctx context.Context, req call) (reply, error) {
 		c.health.abandon()
 		return reply{}, ctx.Err() // given up: it says nothing about Vault
 	}
-	c.note(req, f)
-	if f != nil {
+	if f = c.note(req, f); f != nil {
 		return reply{}, f
 	}
 	return answer, nil
 }
 
-// note keeps what an answer, or none, says about the connection.
-func (c *connection) note(req call, f *Failure) {
+// note keeps what an answer, or none, says about the connection, and returns the
+// failure as everybody is told it.
+func (c *connection) note(req call, f *Failure) *Failure {
 	c.Metrics.asked(c.name, req.kind, f)
 	switch {
 	case f != nil && f.mute:
@@ -69,10 +69,15 @@ func (c *connection) note(req call, f *Failure) {
 		if c.health.clear() {
 			c.recovered()
 		}
-	case c.health.fail(f):
-		c.Log.Warn("a Vault fails", "connection", c.name, "reason", f.Reason, "error", f.Message)
-		c.changed()
+	default:
+		told, news := c.health.fail(f)
+		if news {
+			c.Log.Warn("a Vault fails", "connection", c.name, "reason", told.Reason, "error", told.Message)
+			c.changed()
+		}
+		return told
 	}
+	return f
 }
 
 // send makes the request, whatever is known of the connection.

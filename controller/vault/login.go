@@ -178,7 +178,7 @@ func (c *connection) end(namespace string, l *login) {
 
 func (c *connection) loginFailed(l *login, f *Failure) error {
 	if !f.common {
-		l.pause.fail(f)
+		f, _ = l.pause.fail(f)
 	}
 	c.Metrics.loggedIn(c.name, f)
 	if c.logins.tell(l, nil, f) {

@@ -21,6 +21,7 @@ type pause struct {
 	tries   int
 	trying  bool      // somebody was let through since
 	well    time.Time // since when it is, if it is
+	another string    // another message for the same reason, met once
 }
 
 // stands returns why nobody is to try now, nil if somebody may.
@@ -57,24 +58,36 @@ func (p *pause) abandon() {
 	}
 }
 
-// fail notes a failure and reports whether it is news. What fails beside the one
-// who tries, having begun earlier, makes the pause no longer. What is well for a
-// moment only gets longer pauses, too.
-func (p *pause) fail(f *Failure) (news bool) {
+// fail notes a failure, and returns it as everybody is told it and whether that is
+// news. What fails beside the one who tries, having begun earlier, makes the pause no
+// longer. What is well for a moment only gets longer pauses, too.
+func (p *pause) fail(f *Failure) (told *Failure, news bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
 	switch {
 	case p.failure != nil && !p.trying && now.Before(p.until):
-		return false
+		return p.failure, false
 	case p.failure == nil && now.Sub(p.well) > 2*lastPause:
 		p.tries = 0
 	}
-	news = p.failure == nil || p.failure.Reason != f.Reason
-	p.failure, p.trying = f, false
+	news = p.tell(f)
+	p.trying = false
 	p.until = now.Add(jittered(min(firstPause<<min(p.tries, 10), lastPause)))
 	p.tries++
-	return news
+	return p.failure, news
+}
+
+// tell takes over a failure for everybody. Words that come and go for one reason, as
+// a refused connection and a broken one, are no news until they stay.
+func (p *pause) tell(f *Failure) (news bool) {
+	same := p.failure != nil && p.failure.Reason == f.Reason
+	if same && (p.failure.Message == f.Message || p.another != f.Message) {
+		p.another = f.Message
+		return false
+	}
+	p.failure, p.another = f, f.Message
+	return true
 }
 
 // clear notes that all is well and reports whether that is news.
