@@ -76,9 +76,11 @@ func (o pass) reconcile(ctx context.Context, req reconcile.Request) (reconcile.R
 	if done, res, err := o.reportNow(ctx, cached); done {
 		return res, err
 	}
-	if due, _ := o.readings.isDue(req.NamespacedName); !due && o.rests(ctx, cached) {
-		o.comeBack(req.NamespacedName)
-		return reconcile.Result{}, nil
+	if o.rests(ctx, cached) {
+		if due, _ := o.readings.isDue(req.NamespacedName); !due || o.reread(cached) {
+			o.comeBack(req.NamespacedName)
+			return reconcile.Result{}, nil
+		}
 	}
 	ss, err := o.body(ctx, cached)
 	if err != nil {

@@ -2,13 +2,18 @@ package controller
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"fuin.dev/controller/api/bitnami"
 	"fuin.dev/controller/fair"
 	"fuin.dev/controller/vault"
+	"fuin.dev/render/reference"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -39,7 +44,24 @@ type reading struct {
 	told   bool          // the failure was reported
 	tries  int           // that failed, one after the other
 	last   time.Time     // when it was last read without failure
+	rest   *atRest       // what it takes to tell that nothing changed, nil if that is not known
 	due    time.Time     // when it is to be read again, zero if at once
+}
+
+// atRest is what a Secret was made of that is as it should be.
+type atRest struct {
+	refs []reference.Reference
+	mac  string // of their values
+}
+
+// restingAt keeps references without the text that they were read from.
+func restingAt(refs []reference.Reference, mac string) *atRest {
+	kept := slices.Clone(refs)
+	for i := range kept {
+		one := &kept[i]
+		one.Path, one.Pointer, one.Parameters = strings.Clone(one.Path), strings.Clone(one.Pointer), maps.Clone(one.Parameters)
+	}
+	return &atRest{kept, mac}
 }
 
 // result is what Vault answered.
@@ -145,7 +167,7 @@ func (r *readings) end(name types.NamespacedName, one *reading, res *result, fai
 	one.told = one.told && failed != nil && one.failed != nil && one.failed.reason == failed.reason && one.failed.message == failed.message
 	one.done, one.failed = nil, failed
 	if failed != nil {
-		one.due = time.Now().Add(reread(one.tries))
+		one.rest, one.due = nil, time.Now().Add(rereadAfter(one.tries))
 		one.tries++
 	} else {
 		one.result, one.last, one.tries, one.due = res, res.at, 0, time.Time{}
@@ -154,19 +176,33 @@ func (r *readings) end(name types.NamespacedName, one *reading, res *result, fai
 	r.again(name)
 }
 
-// reread is how long to wait after so many failures, with a fifth of jitter to
+// rereadAfter is how long to wait after so many failures, with a fifth of jitter to
 // either side.
-func reread(tries int) time.Duration {
+func rereadAfter(tries int) time.Duration {
 	wait := min(rereadBase<<min(tries, 10), rereadMax)
 	return time.Duration(float64(wait) * (0.8 + 0.4*rand.Float64()))
 }
 
 // used says that what was read was put to use, and when it is to be read again.
-func (r *readings) used(ss *bitnami.SealedSecret, due time.Time) {
+func (r *readings) used(ss *bitnami.SealedSecret, due time.Time, rest *atRest) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	one := r.entry(ss)
-	one.result, one.due = nil, due
+	one.result, one.due, one.rest = nil, due, rest
+}
+
+// resting is what is known of an object whose Secret is made of nothing but what
+// rest tells, and that object as far as reading concerns it.
+func (r *readings) resting(m *metav1.PartialObjectMetadata) (ss *bitnami.SealedSecret, known reading, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	one := r.of[client.ObjectKeyFromObject(m)]
+	if one == nil || one.rest == nil || one.uid != m.UID || one.failed != nil || one.done != nil {
+		return nil, reading{}, false
+	}
+	ss = &bitnami.SealedSecret{ObjectMeta: m.ObjectMeta}
+	ss.Spec.Digest = one.spec
+	return ss, *one, true
 }
 
 // isDue tells whether there is something to read or to put to use, and else how

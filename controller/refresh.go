@@ -11,6 +11,7 @@ import (
 	"fuin.dev/controller/vault"
 	"fuin.dev/render/reference"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -35,7 +36,7 @@ func (o pass) refresh(ctx context.Context, ss *bitnami.SealedSecret, secret *cor
 	case known.result != nil:
 		return o.conclude(ctx, ss, o.renew(ctx, ss, secret, refs, known.result))
 	case settled && !isTrue(ss.Status.Conditions, bitnami.Ready):
-		o.readings.used(ss, time.Now().Add(never)) // no value of Vault's is to blame
+		o.readings.used(ss, time.Now().Add(never), nil) // no value of Vault's is to blame
 		return o.confirm(ctx, ss, secret)
 	case known.done != nil:
 		return reconcile.Result{}, nil // comes again with the answer
@@ -48,6 +49,26 @@ func (o pass) refresh(ctx context.Context, ss *bitnami.SealedSecret, secret *cor
 	}
 	o.read(ss, secret, refs)
 	return reconcile.Result{}, nil
+}
+
+// reread reads the references of an object at rest again. It is done if that is all
+// there is to do: no call of the API server is made where nothing changed.
+func (o pass) reread(m *metav1.PartialObjectMetadata) (done bool) {
+	ss, known, ok := o.readings.resting(m)
+	if !ok {
+		return false
+	}
+	refs := references{all: known.rest.refs}
+	switch {
+	case known.result == nil:
+		o.readings.read(ss, func(ctx context.Context) (*result, *failure) { return o.ask(ctx, ss, refs.all) })
+		return true
+	case len(leased(known.result.of)) > 0 || !same(known.rest.mac, o.referencesMAC(ss, refs, known.result.of)):
+		return false
+	}
+	o.readings.used(ss, known.result.next, known.rest)
+	o.comeBack(client.ObjectKeyFromObject(m))
+	return true
 }
 
 // refreshNow is refresh for who waits for the outcome.
@@ -139,7 +160,7 @@ func (o *opener) whyUnreadable(err error) *failure {
 func (o pass) renew(ctx context.Context, ss *bitnami.SealedSecret, secret *corev1.Secret, refs references, res *result) outcome {
 	v, ok := o.valuesOf(ss, secret, refs, res)
 	if !ok { // the lease ended, or the Secret changed, while it was read
-		o.readings.used(ss, time.Time{})
+		o.readings.used(ss, time.Time{}, nil)
 		return outcome{secret: secret, failure: &failure{undecided: true}}
 	}
 	var out outcome
@@ -165,10 +186,14 @@ func (o pass) useUp(ss *bitnami.SealedSecret, out *outcome, v *values, res *resu
 		}
 	}
 	due := res.next
-	if v.lease != nil && v.lease.Renew.Time.Before(due) {
+	if v.lease != nil && (v.lease.Renew.Time.Before(due) || out.failure != nil) { // a failure is not to cost a lease each time
 		due = v.lease.Renew.Time
 	}
-	o.readings.used(ss, due)
+	var rest *atRest
+	if v.lease == nil && out.failure == nil {
+		rest = restingAt(v.all, v.mac)
+	}
+	o.readings.used(ss, due, rest)
 	o.comeBack(client.ObjectKeyFromObject(ss))
 }
 
@@ -219,7 +244,7 @@ func (o *opener) referencesMAC(ss *bitnami.SealedSecret, refs references, of map
 // start: what changed in Vault meanwhile, nobody told.
 func (o pass) expectReading(ss *bitnami.SealedSecret) {
 	if refs, failed := referencesOf(ss); failed == nil && !refs.none() {
-		o.readings.used(ss, time.Now())
+		o.readings.used(ss, time.Now(), nil)
 	}
 }
 
