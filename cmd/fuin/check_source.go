@@ -57,9 +57,15 @@ func (f *checkFlags) source(ctx context.Context, u *ui, args []string) (*checkRu
 	} else if dir, err := config.Find(here); err == nil {
 		c.root = dir
 	}
+	pushed := ""
+	if f.staged {
+		pushed = pushedRange(u.getenv)
+	}
 	switch {
 	case (f.staged || f.history != "") && !c.git:
 		return nil, fail("run it in one", "no git work tree here")
+	case pushed != "":
+		err = c.history(ctx, pushed, args)
 	case f.staged:
 		err = c.staged(ctx, args)
 	case f.history != "":
@@ -70,6 +76,19 @@ func (f *checkFlags) source(ctx context.Context, u *ui, args []string) (*checkRu
 		err = c.paths(ctx, args)
 	}
 	return c, err
+}
+
+// pushedRange is what is about to be pushed, where the pre-commit program runs
+// its hooks before a push: nothing is staged then. It is "" elsewhere.
+func pushedRange(getenv func(string) string) string {
+	from, to := getenv("PRE_COMMIT_FROM_REF"), getenv("PRE_COMMIT_TO_REF")
+	switch {
+	case from != "" && to != "":
+		return from + ".." + to
+	case getenv("PRE_COMMIT_REMOTE_NAME") != "":
+		return "HEAD" // to a repository that has nothing of it
+	}
+	return ""
 }
 
 // gitRoot is the nearest directory upwards with .git.
