@@ -62,7 +62,7 @@ fuzz: ## Fuzz every fuzz target for FUZZTIME (20s) each
 kube: ## etcd and the Kubernetes servers (or set KUBEBUILDER_ASSETS)
 	@testdata/build kube >/dev/null
 
-peers: ## kubeseal and the Sealed Secrets controller
+peers: ## kubeseal, the Sealed Secrets controller, gitleaks
 	@testdata/build peers >/dev/null
 
 sops: ## SOPS

@@ -2,14 +2,13 @@ package check
 
 import (
 	"bytes"
-	"regexp"
 	"strings"
 )
 
 // allowMark begins a comment that lets a finding pass.
 const allowMark = "fuin:allow"
 
-var allowReason = regexp.MustCompile(`fuin:allow\s+reason=["']?[^\s"']`)
+var allowReason = newForm(`fuin:allow\s+reason=["']?[^\s"']`)
 
 // allow leaves out what a comment allows: at the line of the finding or of what
 // encloses it, or on the line above. One without a reason allows nothing.
@@ -28,7 +27,7 @@ func (f *file) allow() {
 		if !strings.Contains(comment, allowMark) {
 			return
 		}
-		if !allowReason.MatchString(comment) {
+		if !allowReason().MatchString(comment) {
 			f.add(Finding{Line: number, Column: len([]rune(text)) + 1, Rule: AllowWithoutReason, Message: "nothing is allowed without a reason"})
 			return
 		}

@@ -1,7 +1,6 @@
 package check
 
 import (
-	"regexp"
 	"strings"
 	"unicode/utf8"
 )
@@ -17,7 +16,7 @@ type assignment struct {
 // assignmentForm takes KEY=VALUE, key: value, "key": "value", --key=value and
 // the like, wherever they begin. A value ends with its quote, or else where
 // another field of a URL, list or connection string begins.
-var assignmentForm = regexp.MustCompile(`(?:^|[\s;&?,"'({\[|])(?:--?)?["']?([A-Za-z_][A-Za-z0-9_.\-]*)["']?[ \t]*(=>|:::?|\+?:|:?=)[ \t]*("(?:[^"\\]|\\.)*"|'[^']*'|[^\s;&,"'\[\]{}()#][^\s;&,"']*(?: +[^\s;&,"'=:#][^\s;&,"'=:]*)*)`)
+var assignmentForm = newForm(`(?:^|[\s;&?,"'({\[|])(?:--?)?["']?([A-Za-z_][A-Za-z0-9_.\-]*)["']?[ \t]*(=>|:::?|\+?:|:?=)[ \t]*("(?:[^"\\]|\\.)*"|'[^']*'|[^\s;&,"'\[\]{}()#][^\s;&,"']*(?: +[^\s;&,"'=:#][^\s;&,"'=:]*)*)`)
 
 // secretMention finds lines that may name a secret.
 func mayAssign(line string) bool {
@@ -42,7 +41,7 @@ func assignmentsOf(line string, number int, visit func(assignment)) {
 	}
 	line = strings.TrimRight(line[:min(len(line), maxLine)], "\r\n")
 	for at := 0; at < len(line); {
-		m := assignmentForm.FindStringSubmatchIndex(line[at:])
+		m := assignmentForm().FindStringSubmatchIndex(line[at:])
 		if m == nil {
 			return
 		}
@@ -98,10 +97,10 @@ func (f *file) text(before []byte) {
 		if f.comment(number, line, read.comment) {
 			return
 		}
-		if m := variableBlock.FindStringSubmatch(line); m != nil && f.kind == terraformFile {
+		if m := variableBlock().FindStringSubmatch(line); m != nil && f.kind == terraformFile {
 			pending = m[1]
 		}
-		if m := variableDefault.FindStringSubmatchIndex(line); m != nil && f.kind == terraformFile {
+		if m := variableDefault().FindStringSubmatchIndex(line); m != nil && f.kind == terraformFile {
 			f.assigned(assignment{key: pending, value: line[m[2]:m[3]], line: number, column: m[2] + 1, quoted: true}, read)
 		}
 		assignmentsOf(line, number, func(a assignment) { f.assigned(a, read) })
@@ -110,9 +109,9 @@ func (f *file) text(before []byte) {
 }
 
 // variableBlock begins a variable of Terraform, whose default comes later.
-var variableBlock = regexp.MustCompile(`^\s*(?:variable|output)\s+"([^"]+)"`)
+var variableBlock = newForm(`^\s*(?:variable|output)\s+"([^"]+)"`)
 
-var variableDefault = regexp.MustCompile(`^\s*(?:default|value)\s*=\s*"([^"]*)"`)
+var variableDefault = newForm(`^\s*(?:default|value)\s*=\s*"([^"]*)"`)
 
 func eachLine(data []byte, visit func(number int, line string)) {
 	number := 0
@@ -171,7 +170,7 @@ func (f *file) commented(number, indent int, text string) {
 }
 
 // defaultForm is a value that a template or an expression falls back to.
-var defaultForm = regexp.MustCompile(`(?:\bdefault\s+|:-|\bor\s+\S+\s+)"?([^"\s{}|)]+)"?`)
+var defaultForm = newForm(`(?:\bdefault\s+|:-|\bor\s+\S+\s+)"?([^"\s{}|)]+)"?`)
 
 // defaults finds a literal that a template falls back to for a secret.
 func (f *file) defaults(number int, line string, read lineReader) {
@@ -183,7 +182,7 @@ func (f *file) defaults(number int, line string, read lineReader) {
 		key, rest, ok = strings.Cut(line, "=")
 	}
 	key = strings.Trim(strings.TrimPrefix(strings.TrimSpace(key), "- "), `"' `)
-	if m := defaultForm.FindStringSubmatchIndex(rest); ok && m != nil && senseOf(key) != harmless {
+	if m := defaultForm().FindStringSubmatchIndex(rest); ok && m != nil && senseOf(key) != harmless {
 		value := rest[m[2]:m[3]]
 		if !strings.HasPrefix(value, ".") && !strings.HasPrefix(value, "$") && isPlain(key, value, inField) {
 			column := len(line) - len(rest) + m[2] + 1

@@ -3,7 +3,6 @@ package check
 import (
 	"bytes"
 	"encoding/base64"
-	"regexp"
 	"strings"
 
 	"fuin.dev/seal"
@@ -54,7 +53,7 @@ type templateReader struct {
 	reported bool   // the text that goes on
 }
 
-var templateField = regexp.MustCompile(`^([ \t]*(?:- )?)["']?([A-Za-z_][A-Za-z0-9_.\-]*)["']?\s*:(?:\s+(.*))?$`)
+var templateField = newForm(`^([ \t]*(?:- )?)["']?([A-Za-z_][A-Za-z0-9_.\-]*)["']?\s*:(?:\s+(.*))?$`)
 
 func (t *templateReader) line(number int, line string) {
 	trimmed := strings.TrimSpace(line)
@@ -70,7 +69,7 @@ func (t *templateReader) line(number int, line string) {
 		return
 	}
 	t.key = ""
-	m := templateField.FindStringSubmatchIndex(line)
+	m := templateField().FindStringSubmatchIndex(line)
 	if m == nil {
 		t.free(number, line)
 		return
@@ -143,7 +142,7 @@ func (t *templateReader) plain(number, column int, key, value string, where plac
 func (t *templateReader) free(number int, line string) {
 	t.file.defaults(number, line, lineReader{rule: t.rule})
 	if strings.Contains(line, "{{") {
-		line = templateForm.ReplaceAllString(line, "")
+		line = templateForm().ReplaceAllString(line, "")
 	}
 	assignmentsOf(line, number, func(a assignment) {
 		if a.quoted || !strings.ContainsAny(a.value, "({") {

@@ -2,7 +2,6 @@ package check
 
 import (
 	"encoding/base64"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -29,7 +28,7 @@ func isPlain(field, value string, where place) bool {
 		return false
 	}
 	if where == inSecret {
-		return !isPublic(value) && !standIn.MatchString(value) && (literal(value) == value || holdsSecret(literal(value)))
+		return !isPublic(value) && !standIn().MatchString(value) && (literal(value) == value || holdsSecret(literal(value)))
 	}
 	sense := senseOf(field)
 	if rest := literal(value); rest != value {
@@ -53,26 +52,26 @@ func isSealed(value string) bool {
 	switch {
 	case strings.HasPrefix(value, "ENC[") && strings.HasSuffix(value, "]"), strings.HasPrefix(value, "$ANSIBLE_VAULT;"),
 		strings.HasPrefix(value, "-----BEGIN AGE ENCRYPTED FILE-----"), strings.HasPrefix(value, "-----BEGIN PGP MESSAGE-----"),
-		len(value) > 340 && rsaForm.MatchString(value),
+		len(value) > 340 && rsaForm().MatchString(value),
 		strings.HasPrefix(value, "YWdlLWVuY3J5cHRpb24ub3JnL3Yx"): // age-encryption.org/v1
 		return true
 	}
-	return isOne(value, referenceForm) || argoForm.MatchString(value)
+	return isOne(value, referenceForm) || argoForm().MatchString(value)
 }
 
 // rsaForm is how a value of Sealed Secrets begins: with the length of its RSA
 // part, of 2048, 3072 or 4096 bits.
-var rsaForm = regexp.MustCompile(`^A[QYg][A-D][A-Za-z0-9+/]`)
+var rsaForm = newForm(`^A[QYg][A-D][A-Za-z0-9+/]`)
 
 // What stands for a value that is elsewhere.
 var (
-	referenceForm = regexp.MustCompile(`(?:ref\+[a-z0-9]+://|vault:|>>vault:|op://|arn:aws:(?:secretsmanager|ssm):|awssm://|gcpsm://|akvs://|secretref\+|<path:)[^\s"']*|\$\{vault:[^}]*\}`)
-	argoForm      = regexp.MustCompile(`^\$[a-z][A-Za-z0-9-]*(?:[.:][A-Za-z0-9_-]+)+$`) // $SECRET:KEY in Argo CD's own settings
-	templateForm  = regexp.MustCompile(`\{\{(?:[^{}]|\{[^{}]*\}|\}[^}])*\}\}|\$\{[^}]*\}|\$\([^)]*\)|\$[A-Z_][A-Z0-9_]*\b|%\([A-Za-z_]+\)s|%[A-Z][A-Z0-9_]+%|\(\([A-Za-z0-9_./-]+\)\)|\[\[[^\]]*\]\]|@@?[A-Z][A-Z0-9_]+@@?|__[A-Z][A-Z0-9_]*__|#\{[^}]*\}#?`)
+	referenceForm = newForm(`(?:ref\+[a-z0-9]+://|vault:|>>vault:|op://|arn:aws:(?:secretsmanager|ssm):|awssm://|gcpsm://|akvs://|secretref\+|<path:)[^\s"']*|\$\{vault:[^}]*\}`)
+	argoForm      = newForm(`^\$[a-z][A-Za-z0-9-]*(?:[.:][A-Za-z0-9_-]+)+$`) // $SECRET:KEY in Argo CD's own settings
+	templateForm  = newForm(`\{\{(?:[^{}]|\{[^{}]*\}|\}[^}])*\}\}|\$\{[^}]*\}|\$\([^)]*\)|\$[A-Z_][A-Z0-9_]*\b|%\([A-Za-z_]+\)s|%[A-Z][A-Z0-9_]+%|\(\([A-Za-z0-9_./-]+\)\)|\[\[[^\]]*\]\]|@@?[A-Z][A-Z0-9_]+@@?|__[A-Z][A-Z0-9_]*__|#\{[^}]*\}#?`)
 )
 
-func isOne(value string, form *regexp.Regexp) bool {
-	at := form.FindStringIndex(value)
+func isOne(value string, form form) bool {
+	at := form().FindStringIndex(value)
 	return at != nil && at[0] == 0 && at[1] == len(value)
 }
 
@@ -82,8 +81,8 @@ func literal(value string) string {
 		return value
 	}
 	value = withoutReferences(withoutTokens(value))
-	for _, form := range []*regexp.Regexp{referenceForm, templateForm} {
-		value = form.ReplaceAllString(value, "")
+	for _, form := range []form{referenceForm, templateForm} {
+		value = form().ReplaceAllString(value, "")
 	}
 	return value
 }
@@ -168,7 +167,7 @@ func isPublic(value string) bool {
 }
 
 // stand-ins are words for a value that is to be filled in.
-var standIn = regexp.MustCompile(`(?i)^(?:` +
+var standIn = newForm(`(?i)^(?:` +
 	`<[^<>]*>|\[[a-z _-]*\]|(?:please[-_ ]?)?(?:change|replace|set|fill)[-_ ]?(?:this|me|it|in)[!.]*|.{0,24}(?:replace|change)[-_ ]?(?:this|me|with|by)[-_ !].{0,40}|` +
 	`your[-_ ].{1,40}|[a-z_-]{0,20}[-_]?(?:goes|go)[-_ ]here|(?:my[-_ ]?)?placeholder|redacted|removed|hidden|masked|omitted|todo.{0,40}|fixme.{0,40}|tbd|dummy|insert[-_ ].{1,40}|enter[-_ ].{1,40}|` +
 	`not[-_ ]?(?:used|set|needed|required|a[-_ ]secret|a[-_ ]real.{0,20})|n/?a|none|null|nil|undefined|empty|unset|unused|example|sample|sealed|<sealed>|encrypted|` +
@@ -179,7 +178,7 @@ var standIn = regexp.MustCompile(`(?i)^(?:` +
 // to be one.
 func isIndirect(value string) bool {
 	switch {
-	case standIn.MatchString(value), strings.HasSuffix(value, "…"), strings.Contains(value, "****"), strings.Contains(value, "••"):
+	case standIn().MatchString(value), strings.HasSuffix(value, "…"), strings.Contains(value, "****"), strings.Contains(value, "••"):
 		return true
 	case strings.HasPrefix(value, "/") && strings.Count(value, "/") > 1 && !strings.HasSuffix(value, "="),
 		strings.HasPrefix(value, "./"), strings.HasPrefix(value, "../"), strings.HasPrefix(value, "~/"), strings.HasPrefix(value, "file:"):
@@ -264,7 +263,7 @@ func looksRandom(value string) bool {
 	return symbol == 0 && len(value) >= 24
 }
 
-var versionForm = regexp.MustCompile(`^v?[0-9]+(?:\.[0-9]+)+(?:[-+][A-Za-z0-9.]+)?$|^[0-9]{4}-[0-9]{2}-[0-9]{2}`)
+var versionForm = newForm(`^v?[0-9]+(?:\.[0-9]+)+(?:[-+][A-Za-z0-9.]+)?$|^[0-9]{4}-[0-9]{2}-[0-9]{2}`)
 
 // isName takes words with hyphens between them, as Kubernetes' names are; the
 // last may be a hash.
@@ -290,4 +289,4 @@ func isName(value string) bool {
 
 const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
-func isVersion(value string) bool { return versionForm.MatchString(value) }
+func isVersion(value string) bool { return versionForm().MatchString(value) }

@@ -74,18 +74,18 @@ func isTracked(root, name string) bool {
 
 // staged finds what is to be committed.
 func (c *checkRun) staged(ctx context.Context, paths []string) error {
+	var err error
+	if c.blobs, err = openBlobs(ctx); err != nil { // while git compares, this one starts
+		return err
+	}
 	args := []string{"diff", "--cached", "--raw", "-z", "--no-renames", "--no-abbrev", "--ignore-submodules", "--diff-filter=AMT", "--"}
 	out, err := gitOutput(ctx, append(args, paths...)...)
 	if err != nil {
 		return err
 	}
-	err = eachChange(out, func(change gitChange) {
+	return eachChange(out, func(change gitChange) {
 		c.add(checkedFile{name: change.name, blob: change.blob, before: change.before})
 	})
-	if err == nil && len(c.files) > 0 {
-		c.blobs, err = openBlobs(ctx)
-	}
-	return err
 }
 
 // history finds what the commits of a range added, each version once. Of a
@@ -176,12 +176,20 @@ func openBlobs(ctx context.Context) (*gitBlobs, error) {
 		return nil, err
 	}
 	b.out = bufio.NewReaderSize(out, 64<<10)
-	return b, b.cmd.Start()
+	return b, gitStartError(b.cmd.Start())
 }
 
 func (b *gitBlobs) close() {
 	_ = b.in.Close()
 	_ = b.cmd.Wait()
+}
+
+// gitStartError is that of a program that does not start.
+func gitStartError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return gitError("cat-file", nil, err)
 }
 
 // pair reads a blob and the one it replaces.

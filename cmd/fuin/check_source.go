@@ -67,7 +67,9 @@ func (f *checkFlags) source(ctx context.Context, u *ui, args []string) (*checkRu
 	case pushed != "":
 		err = c.history(ctx, pushed, args)
 	case f.staged:
-		err = c.staged(ctx, args)
+		if err = c.staged(ctx, args); err != nil && c.blobs != nil {
+			c.blobs.close()
+		}
 	case f.history != "":
 		err = c.history(ctx, f.history, args)
 	case len(args) == 0:

@@ -21,6 +21,10 @@
 //	            commit until all is applied, beside server-side apply of the same, opened already
 //	env-change  one of its secrets is changed; beside server-side apply of everything again
 //	env-rest    its interval comes and nothing has changed; beside the same
+//	check-staged  one staged file in a repository of 10,000 manifests, and in one of 100, the whole
+//	            process: fuin check --staged, gitleaks, and git diff --cached, which both begin with
+//	check-tree  all files of that repository: fuin check, and gitleaks dir; besides what both
+//	            find in testdata/leaks and testdata/lookalikes
 //	env-many    a tenth as many Environments of four objects, one controller: until all are Ready
 //
 // Environments are told of a commit as by a webhook: their interval plays no part.
@@ -49,7 +53,7 @@ import (
 )
 
 // benchmarks in the order in which they run.
-var benchmarks = []string{sealOne, sealTree, openFresh, restart, oldKeys, memory, benchRender, envFresh, envChange, envRest, envMany}
+var benchmarks = []string{sealOne, sealTree, openFresh, restart, oldKeys, memory, benchRender, checkStaged, checkTree, envFresh, envChange, envRest, envMany}
 
 const (
 	sealOne   = "seal-one"
@@ -60,6 +64,8 @@ const (
 	memory    = "memory"
 
 	benchRender = "render"
+	checkStaged = "check-staged"
+	checkTree   = "check-tree"
 	envFresh    = "env-fresh"
 	envChange   = "env-change"
 	envRest     = "env-rest"
@@ -188,6 +194,7 @@ func (b *bench) measure(ctx context.Context) error {
 	}{
 		{[]string{sealOne}, b.sealOne},
 		{[]string{sealTree}, b.sealTree},
+		{[]string{checkStaged, checkTree}, b.check},
 		{[]string{openFresh, restart}, b.open}, // they need the same cluster
 		{[]string{oldKeys}, b.manyKeys},
 		{[]string{memory}, b.hold},

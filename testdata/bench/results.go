@@ -13,6 +13,8 @@ const (
 	fuin      = "fuin"
 	peer      = "peer"           // as fast as it goes: without its client throttle
 	throttled = "peer, defaults" // as it is installed
+	scanner   = "gitleaks"
+	gitDiff   = "git diff"
 )
 
 // anyCase is the case of a peer that all of Fuin's are compared with.

@@ -26,13 +26,13 @@ func (r *results) print(w io.Writer, m machine) {
 // printTimes is the table of all benchmarks. "less" is how many times less
 // than the peer, by medians.
 func (r *results) printTimes(w io.Writer) {
-	fmt.Fprintf(w, "\n%-10s %-13s %-14s %9s %20s %6s %10s %6s\n",
+	fmt.Fprintf(w, "\n%-12s %-13s %-14s %9s %20s %6s %10s %6s\n",
 		"", "key", "side", "wall", "min–max", "less", "CPU", "less")
 	last := ""
 	for _, at := range r.ordered() {
 		samples := r.samples[at]
 		all := sorted(samples, wall)
-		fmt.Fprintf(w, "%-10s %-13s %-14s %9s %20s %6s %10s %6s\n",
+		fmt.Fprintf(w, "%-12s %-13s %-14s %9s %20s %6s %10s %6s\n",
 			once(&last, at.Benchmark), at.Case, at.Side, duration(median(samples, wall)),
 			duration(all[0])+"–"+duration(all[len(all)-1]), times(r, at, against(at), wall),
 			duration(median(samples, cpu)), times(r, at, against(at), cpu))
@@ -60,6 +60,8 @@ func against(at row) string {
 	switch at.Benchmark {
 	case benchRender:
 		return krustyIn
+	case checkStaged, checkTree:
+		return scanner
 	case envFresh, envChange, envRest, envMany:
 		return rawApply
 	}
@@ -130,7 +132,7 @@ func (r *results) printMemory(w io.Writer) {
 // controllers are the rows of benchmarks that start one.
 func (r *results) controllers() []row {
 	return slices.DeleteFunc(r.ordered(), func(at row) bool {
-		return at.Benchmark == sealOne || at.Benchmark == sealTree || at.Benchmark == benchRender
+		return at.Benchmark == sealOne || at.Benchmark == sealTree || at.Benchmark == checkStaged || at.Benchmark == checkTree || at.Benchmark == benchRender
 	})
 }
 
