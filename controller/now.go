@@ -99,7 +99,7 @@ func (o pass) now(ctx context.Context, ss *bitnami.SealedSecret) *failure {
 	refs, failed := referencesOf(ss)
 	switch {
 	case failed != nil && !o.settled(ss, secret):
-		return o.concludeNow(ctx, ss, outcome{secret: secret, failure: failed, refers: true})
+		return o.concludeNow(ctx, ss, outcome{secret: secret, failure: failed})
 	case !refs.none():
 		return o.refreshNow(ctx, ss, secret, refs)
 	}

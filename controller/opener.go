@@ -93,7 +93,7 @@ func (o pass) reconcile(ctx context.Context, req reconcile.Request) (reconcile.R
 	refs, failed := referencesOf(ss)
 	switch {
 	case failed != nil && !o.settled(ss, secret):
-		return o.conclude(ctx, ss, outcome{secret: secret, failure: failed, refers: true})
+		return o.conclude(ctx, ss, outcome{secret: secret, failure: failed})
 	case !refs.none():
 		return o.refresh(ctx, ss, secret, refs)
 	}

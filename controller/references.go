@@ -48,7 +48,7 @@ func referencesOf(ss *bitnami.SealedSecret) (references, *failure) {
 }
 
 func refused(message string) *failure {
-	return &failure{reason: "InvalidReference", kind: kindReferences, message: message}
+	return &failure{reason: "InvalidReference", kind: "unseal", message: message}
 }
 
 // whyRefused is what the grammar says, where, and what to do about it.

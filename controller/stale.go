@@ -37,8 +37,9 @@ func (o pass) unread(ss *bitnami.SealedSecret, secret *corev1.Secret, known read
 		out.record = out.record.DeepCopy()
 		return out
 	}
-	f.message = "reading its references: " + f.message
-	out.failure = &f
+	never := f
+	never.message = "reading its references: " + f.message
+	out.failure = &never
 	return out
 }
 
