@@ -90,6 +90,11 @@ func (o pass) reconcile(ctx context.Context, req reconcile.Request) (reconcile.R
 	if err != nil {
 		return o.report(ctx, ss, outcome{failure: transient("fetch", "reading its Secret", err)})
 	}
+	return o.attend(ctx, ss, secret)
+}
+
+// attend goes over a SealedSecret that was read in full.
+func (o pass) attend(ctx context.Context, ss *bitnami.SealedSecret, secret *corev1.Secret) (reconcile.Result, error) {
 	refs, failed := referencesOf(ss)
 	switch {
 	case failed != nil && !o.settled(ss, secret):
@@ -97,7 +102,7 @@ func (o pass) reconcile(ctx context.Context, req reconcile.Request) (reconcile.R
 	case !refs.none():
 		return o.refresh(ctx, ss, secret, refs)
 	}
-	o.readings.forget(req.NamespacedName)
+	o.readings.forget(client.ObjectKeyFromObject(ss))
 	if o.settled(ss, secret) {
 		return o.confirm(ctx, ss, secret)
 	}
