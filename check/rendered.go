@@ -18,10 +18,10 @@ type Rendered struct {
 	Set       *render.Set
 }
 
-// CheckRendered reports SealedSecrets that do not open where kustomizations put
+// Directories reports SealedSecrets that do not open where kustomizations put
 // them, and what names a Secret or a key that no directory of the same cluster
 // and namespace makes. find reads an object in a file, as [Locate] does.
-func CheckRendered(all []Rendered, find func(file, kind, namespace, name string) Located) []Finding {
+func Directories(all []Rendered, find func(file, kind, namespace, name string) Located) []Finding {
 	r := &renderedCheck{find: find, made: map[secretName]madeSecret{}, told: map[Known]bool{}}
 	for _, one := range all {
 		for _, o := range one.Set.Objects {

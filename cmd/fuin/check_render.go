@@ -54,7 +54,7 @@ func (c *checkRun) rendered(ctx context.Context) ([]check.Finding, error) {
 		}
 	}
 	all = slices.DeleteFunc(all, func(one check.Rendered) bool { return one.Set == nil })
-	findings = append(findings, check.CheckRendered(all, c.locate(root))...)
+	findings = append(findings, check.Directories(all, c.locate(root))...)
 	return slices.DeleteFunc(findings, func(f check.Finding) bool { return !c.concerns(f) || c.allows(f) }), nil
 }
 
