@@ -301,3 +301,35 @@ func (g *generator) revise(f generated, side int) string {
 	}
 	return string(text)
 }
+
+// Resealing changes values and hints, and no other byte: anchors, comments,
+// quotes and order stay. Again, it changes nothing.
+func TestResealingGeneratedFiles(t *testing.T) {
+	o, to := opener("x25519", "third"), resealer(t, "third")
+	generate(t, func(t *testing.T, _ *generator, f generated) {
+		r, err := o.Reseal(t.Context(), []byte(f.text), to, seal.ResealOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := string(r.Out)
+		for at, value := range openedValues(t, out, "third") {
+			if f.open[at] != value {
+				t.Errorf("%s opens as %q", at, value)
+			}
+		}
+		if len(openedValues(t, out, "third")) != len(f.open) || len(comments(out)) != len(comments(f.text)) {
+			t.Error("something is gone")
+		}
+		if !isSubsequence([]byte(withoutValues(t, f.text)), []byte(withoutValues(t, out))) {
+			t.Errorf("came out as\n%s", out)
+		}
+		again, err := o.Reseal(t.Context(), r.Out, to, seal.ResealOptions{})
+		if err != nil || string(again.Out) != out || len(again.Current) != len(again.Objects) {
+			t.Errorf("again: %v, %v", err, again.Current)
+		}
+		exchanged, err := seal.Exchange([]byte(f.text), objects(t, r.Out))
+		if err != nil || string(exchanged.Out) != out {
+			t.Errorf("exchanged: %v\n%s", err, exchanged.Out)
+		}
+	})
+}

@@ -147,6 +147,11 @@ func (w *walk) written(d *document) ([]byte, error) {
 		return nil, nil
 	}
 	w.first = d.line
+	if w.keepsKind && formatOf(w.format, d.format) == d.format {
+		if out, ok := d.respliced(); ok {
+			return out, nil
+		}
+	}
 	w.dropComments(d)
 	out, err := d.encode(w.format)
 	if err == nil && d.changed && len(out) >= LargeObject {

@@ -45,6 +45,12 @@ type ResealOptions struct {
 	Format Format
 	AtMost int  // SealedSecrets in the file; 0 means any number
 	First  bool // stop at the first value that fails, in place of naming all
+
+	// Whole says that the keys to seal to are all that there are to be: a value
+	// that has other recipients, too, is sealed to these alone. It is then left
+	// as it is only where the hint tells that, one of them opened it, and it has
+	// as many recipients.
+	Whole bool
 }
 
 // Reseal seals every value of every SealedSecret in a file again, for the
@@ -61,13 +67,13 @@ func (o Opener) Reseal(ctx context.Context, data []byte, to *Resealer, opts Rese
 		if opts.AtMost > 0 && len(w.result.Objects) == opts.AtMost {
 			return nil, refuseAt(n.Line, "split it", "more than %d SealedSecrets", opts.AtMost)
 		}
-		return o.reseal(ctx, n, to, w, opts.First)
+		return o.reseal(ctx, n, to, w, opts)
 	}
 	return w.run(data)
 }
 
 // reseal returns the node itself if nothing is to be done.
-func (o Opener) reseal(ctx context.Context, n *yaml.Node, to *Resealer, w *walk, stop bool) (*yaml.Node, error) {
+func (o Opener) reseal(ctx context.Context, n *yaml.Node, to *Resealer, w *walk, opts ResealOptions) (*yaml.Node, error) {
 	ob, err := readObject(n)
 	if err != nil {
 		return nil, err
@@ -80,7 +86,7 @@ func (o Opener) reseal(ctx context.Context, n *yaml.Node, to *Resealer, w *walk,
 	if err != nil {
 		return nil, err
 	}
-	if err := o.resealAll(ctx, ob, entries, to, stop); err != nil {
+	if err := o.resealAll(ctx, ob, entries, to, opts); err != nil {
 		return nil, err
 	}
 	w.result.Objects = append(w.result.Objects, name)
@@ -139,17 +145,17 @@ func (ob Object) failed(key string, err error) error {
 }
 
 // resealAll takes all entries, or names each that fails, or the first.
-func (o Opener) resealAll(ctx context.Context, ob Object, entries []*sealedEntry, to *Resealer, stop bool) error {
+func (o Opener) resealAll(ctx context.Context, ob Object, entries []*sealedEntry, to *Resealer, opts ResealOptions) error {
 	o = o.Hinted(ob.Hints())
 	failed := &ObjectError{Namespace: ob.Namespace, Name: ob.Name, doing: "resealing"}
 	for _, e := range entries {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		by, err := o.resealEntry(e, to)
+		by, err := o.resealEntry(e, to, opts.Whole, ob.Hints())
 		if err != nil {
 			failed.Keys = append(failed.Keys, KeyError{e.at.Key, err})
-			if stop {
+			if opts.First {
 				break
 			}
 			continue

@@ -16,7 +16,7 @@ func TestResealingInLists(t *testing.T) {
 		`"apiVersion": "v1",` + "\n  " + `"kind": "List"`:                               whole,
 	} {
 		r := reseal(t, opener("hybrid"), "{"+head+`, "items": [`+one+"]}", "third")
-		if !strings.HasPrefix(string(r.Out), "{\n  "+head) {
+		if !strings.HasPrefix(string(r.Out), "{"+head+`, "items": [{`) {
 			t.Errorf("came out as %s", r.Out)
 		}
 		if _, err := opener("third").Manifest(t.Context(), r.Out, seal.SameFormat); err != nil {
@@ -81,7 +81,7 @@ func TestHintOfResealing(t *testing.T) {
 	for name, row := range map[string]struct{ annotations, want string }{
 		"none":      {"", "  annotations:\n    " + want + "\n"},
 		"null":      {"  annotations: # note\n", "  annotations: # note\n    " + want + "\n"},
-		"empty":     {"  annotations: {}\n", "  annotations: {" + quoted + "}\n"},
+		"empty":     {"  annotations: {}\n", "  annotations:\n    " + want + "\n"},
 		"others":    {"  annotations:\n    # one\n    a: b # two\n", "  annotations:\n    # one\n    a: b # two\n    " + want + "\n"},
 		"no string": {"  annotations: {fuin.dev/key: [x]}\n", "  annotations: {" + quoted + "}\n"},
 		"a list":    {"  annotations: [a]\n", "  annotations: [a]\n"},

@@ -240,7 +240,7 @@ func TestV1IsResealedWhole(t *testing.T) {
 	if err != nil || !strings.Contains(string(back.Out), "k: aHVudGVyMg==") || !strings.Contains(string(r.Out), "# whole") {
 		t.Errorf("%v\n%s", err, r.Out)
 	}
-	if !strings.Contains(string(r.Out), "fuin.dev/key: '"+testKeys()["other"].Fingerprint()+"'") {
+	if !strings.Contains(string(r.Out), "fuin.dev/key: "+testKeys()["other"].Fingerprint()+"}") {
 		t.Errorf("no hint in\n%s", r.Out)
 	}
 	if again := reseal(t, o, string(r.Out), "other", "third"); string(again.Out) != string(r.Out) {

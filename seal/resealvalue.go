@@ -10,7 +10,7 @@ import (
 
 // resealEntry opens a value and seals it to the keys of its own encoding,
 // unless it is sealed to just these. It returns an identity that opened it.
-func (o Opener) resealEntry(e *sealedEntry, to *Resealer) (*keys.Identity, error) {
+func (o Opener) resealEntry(e *sealedEntry, to *Resealer, whole bool, hints []string) (*keys.Identity, error) {
 	if err := e.at.check(); err != nil {
 		return nil, err
 	}
@@ -25,6 +25,8 @@ func (o Opener) resealEntry(e *sealedEntry, to *Resealer) (*keys.Identity, error
 		return nil, refuse("", "it is in the age encoding, and there is no age recipient to seal it to")
 	case s == nil:
 		return nil, refuse("", "it is in the RSA encoding, and there is no certificate to seal it to")
+	case e.isAge && whole:
+		return o.resealWhole(e, raw, s, hints)
 	case e.isAge:
 		return o.resealAge(e, raw, s)
 	}
@@ -54,6 +56,26 @@ func (o Opener) resealAge(e *sealedEntry, raw []byte, to *Sealer) (*keys.Identit
 	}
 	e.resealed, err = sealAge(to.recipients, e.at, value)
 	return a.opened, err
+}
+
+// resealWhole seals to keys that are all there are to be.
+func (o Opener) resealWhole(e *sealedEntry, raw []byte, to *Sealer, hints []string) (*keys.Identity, error) {
+	plain, by, err := o.openAge(raw)
+	if err != nil {
+		return nil, err
+	}
+	value, err := unbind(e.at, plain)
+	if err != nil {
+		return by, err
+	}
+	wanted := to.Fingerprints()
+	info, err := Inspect(text(e.node))
+	if err == nil && len(info.Stanzas) == len(wanted) && slices.Contains(wanted, by.Fingerprint()) &&
+		len(without(hints, wanted)) == 0 && len(without(wanted, hints)) == 0 {
+		return by, nil
+	}
+	e.resealed, err = sealAge(to.recipients, e.at, value)
+	return by, err
 }
 
 // audit is a trial in which every stanza must open: a value that is sealed to

@@ -10,6 +10,7 @@ package seal
 import (
 	"encoding/base64"
 	"fmt"
+	"slices"
 
 	"fuin.dev/keys"
 )
@@ -21,6 +22,38 @@ const MaxValue = 1 << 20
 // goroutines.
 type Sealer struct {
 	recipients []*keys.Recipient
+	memory     Memory // nil remembers nothing
+}
+
+// A Memory remembers what was sealed, so that sealing the same again need not
+// give other bytes. It may be used by several goroutines, and holds no value in
+// plain.
+type Memory interface {
+	// Keep notes that a value was sealed for a place, to keys of these
+	// fingerprints.
+	Keep(at Place, to []string, value []byte, sealed string)
+
+	// Recall returns what the very same was sealed to before, if that is still
+	// at hand.
+	Recall(at Place, to []string, value []byte) (sealed string, ok bool)
+}
+
+// Remembering is the sealer with a memory: what it seals is kept, and
+// [Sealer.Manifest] leaves values as they were sealed before. Nil is none.
+func (s *Sealer) Remembering(m Memory) *Sealer {
+	out := *s
+	out.memory = m
+	return &out
+}
+
+// again seals a value, or recalls what it was sealed to before.
+func (s *Sealer) again(at Place, value []byte) (string, error) {
+	if s.memory != nil {
+		if sealed, ok := s.memory.Recall(at, s.Fingerprints(), value); ok && isSealed(sealed) {
+			return sealed, nil
+		}
+	}
+	return s.Seal(at, value)
 }
 
 // NewSealer checks that the recipients can seal together; the error is a
@@ -31,6 +64,9 @@ func NewSealer(recipients ...*keys.Recipient) (*Sealer, error) {
 	}
 	return &Sealer{recipients: recipients}, nil
 }
+
+// Recipients are those that it seals to.
+func (s *Sealer) Recipients() []*keys.Recipient { return slices.Clone(s.recipients) }
 
 // Fingerprints names the keys that will open what the sealer seals.
 func (s *Sealer) Fingerprints() []string {
@@ -60,5 +96,9 @@ func (s *Sealer) Seal(at Place, value []byte) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("sealing for %s: %w", at, err)
 	}
-	return base64.StdEncoding.EncodeToString(sealed), nil
+	text := base64.StdEncoding.EncodeToString(sealed)
+	if s.memory != nil {
+		s.memory.Keep(at, s.Fingerprints(), value, text)
+	}
+	return text, nil
 }
