@@ -188,7 +188,7 @@ func (s *Sealer) encrypted(src *source, w *walk) (*yaml.Node, error) {
 	for _, it := range src.items {
 		at := src.final
 		at.Key = it.key
-		sealed, err := s.Seal(at, it.value)
+		sealed, err := s.again(at, it.value)
 		if err != nil {
 			return nil, src.refuse(it.textNode, it.key, "", "%v", err)
 		}

@@ -36,7 +36,8 @@ which Git need not know. --cluster compares what a cluster holds with files:
 what applying them would change, and what its controller could not open.
 
 A rewritten value need not be another one: sealing the same again gives another
-ciphertext. With -i, a private key, both are opened and it is told.`,
+ciphertext. With -i, a private key, both are opened and it is told; without, it
+is told of what this user sealed on this machine.`,
 		Example: `  fuin diff
   fuin diff main...HEAD -o markdown
   fuin diff --cached --exit-code overlays/production
@@ -145,6 +146,9 @@ func (f *diffFlags) split(args []string, dash int) (revisions, paths []string) {
 // tellValues opens what was rewritten.
 func (f *diffFlags) tellValues(ctx context.Context, u *ui, found []difference) error {
 	if len(f.keys.files) == 0 {
+		for _, d := range found {
+			d.recallValues(u.memory())
+		}
 		return nil
 	}
 	ids, err := f.keys.load(ctx, u)
@@ -162,6 +166,23 @@ func (f *diffFlags) tellValues(ctx context.Context, u *ui, found []difference) e
 		})
 	}
 	return nil
+}
+
+// recallValues tells what this user's memory knows of rewritten values: it
+// sealed both.
+func (d *difference) recallValues(m *memory) {
+	for i := range d.Keys {
+		k := &d.Keys[i]
+		if m == nil || k.Change != seal.Rewritten {
+			continue
+		}
+		if same, known := m.same(d.before.Values[k.Key], d.after.Values[k.Key]); known {
+			k.Value = seal.Changed
+			if same {
+				k.Value = seal.Unchanged
+			}
+		}
+	}
 }
 
 // tellValues compares what open makes of both sides of each rewritten value;

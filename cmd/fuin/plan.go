@@ -135,6 +135,9 @@ func (p *planner) sealer(t *target) (*seal.Sealer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if m := p.u.memory(); m != nil {
+		made = made.Remembering(m)
+	}
 	p.sealers[id] = made
 	return made, nil
 }

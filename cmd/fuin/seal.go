@@ -124,6 +124,7 @@ func (f *sealFlags) run(ctx context.Context, u *ui, args []string) error {
 	if len(f.fromFile) > 0 {
 		return f.sealFiles(ctx, u, plans)
 	}
+	u.recallFrom(ctx, f.output.file, inputs)
 	return f.sealManifests(ctx, u, plans, inputs)
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 	"unicode"
@@ -30,7 +31,9 @@ type ui struct {
 	now        func() time.Time
 
 	repositories repositories // whose configuration was read
-	yields       atomic.Bool  // another program has the terminal: interrupts are for it
+	remembered   sync.Once
+	remembers    *memory     // of what was sealed; see memory
+	yields       atomic.Bool // another program has the terminal: interrupts are for it
 }
 
 func newUI() *ui {
