@@ -310,7 +310,7 @@ func (e *draftEdit) finish(out []byte) (Result, error) {
 			continue
 		}
 		f.items, _ = itemsTo(f.root, f.node)
-		hinted, err := f.result(r.Out, []change{{way: []string{"metadata", "annotations", AnnotationKey}, value: hint}})
+		hinted, err := f.result(r.Out, []change{{way: hintWay(), value: hint}})
 		if err != nil {
 			r.warn(f.line, "the annotation %s could not be brought up to date", AnnotationKey)
 			continue

@@ -24,7 +24,7 @@ func (s *Sealer) Set(data []byte, t Target, value []byte) (Result, error) {
 	}
 	changes := []change{{way: encryptedData(t.Key), value: sealed}}
 	if hint, changed := f.hintWith(s.Fingerprints()); changed {
-		changes = slices.Insert(changes, 0, change{way: []string{"metadata", "annotations", AnnotationKey}, value: hint})
+		changes = slices.Insert(changes, 0, change{way: hintWay(), value: hint})
 	}
 	r, err := f.result(data, changes)
 	if err != nil {
@@ -64,6 +64,8 @@ func Unset(data []byte, t Target) (Result, error) {
 }
 
 func encryptedData(key string) []string { return []string{"spec", "encryptedData", key} }
+
+func hintWay() []string { return []string{"metadata", "annotations", AnnotationKey} }
 
 // A change is one entry of an object that is set or removed.
 type change struct {

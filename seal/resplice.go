@@ -63,7 +63,7 @@ func (s *sheet) resplice(o *sheetObject, now *yaml.Node) bool {
 		return true
 	}
 	s.about = "SealedSecret " + o.label() + ": " + AnnotationKey
-	return s.editor.put(o.written, []string{"metadata", "annotations", AnnotationKey}, hint) == nil
+	return s.editor.put(o.written, hintWay(), hint) == nil
 }
 
 // Exchange gives the SealedSecrets of a file the values and the hints of
