@@ -19,7 +19,7 @@ export CGO_ENABLED ?= 0
 build: ## Build the three programs into bin/
 	go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ $(addprefix ./cmd/,$(PROGRAMS))
 
-test: kube peers vault sops ## Run all tests on real servers, which are built on first use
+test: kube peers vault sops renderers ## Run all tests on real servers, which are built on first use
 	$(TEST) -timeout 30m ./...
 
 demo: build kube ## Show the whole way, from a commit to two clusters (KEEP=1: leave it running)
@@ -65,6 +65,9 @@ kube: ## etcd and the Kubernetes servers (or set KUBEBUILDER_ASSETS)
 peers: ## kubeseal, the Sealed Secrets controller, gitleaks
 	@testdata/build peers >/dev/null
 
+renderers: ## Helm 3 and 4, kustomize
+	@testdata/build renderers >/dev/null
+
 sops: ## SOPS
 	@testdata/build sops >/dev/null
 
@@ -82,4 +85,4 @@ help: ## Show this
 		/^## / { printf "\n%s\n", substr($$0, 4) } \
 		/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-.PHONY: build test demo lint generate verify race soak bench fuzz kube peers vault sops tools clean help
+.PHONY: build test demo lint generate verify race soak bench fuzz kube peers vault sops renderers tools clean help

@@ -78,6 +78,7 @@ func (name naming) pipe(p fragment) string {
 	if p.within.clip {
 		value = "regexReplaceAll " + strconv.Quote(`\n+$`) + " " + operand(value) + " " + strconv.Quote("")
 	}
+	value += strings.Repeat(" | urlquery", p.within.query)
 	if p.within.json != "" {
 		value += " | " + jsonAction(p.within.json)
 	}

@@ -167,7 +167,7 @@ func tokensOf(parts []fragment) []Token {
 
 // whole is the token that a value consists of.
 func (v tokenValue) whole() (Token, bool) {
-	if len(v.parts) != 1 || v.parts[0].token == nil {
+	if len(v.parts) != 1 || v.parts[0].token == nil || v.parts[0].within != (within{}) {
 		return Token{}, false
 	}
 	return *v.parts[0].token, true

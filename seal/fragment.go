@@ -24,6 +24,7 @@ type within struct {
 	json   string // the function of a JSON string, empty elsewhere
 	indent string // what stands before the token in its line, if that is blank
 	clip   bool   // its line ends are dropped
+	query  int    // how often it went through urlquery
 }
 
 // A piece is a fragment with the bytes of the text that it stands for.
@@ -38,10 +39,14 @@ type reading struct{ budget int }
 // maxCodings bounds how often a text may be encoded.
 const maxCodings = 6
 
+// QueryMark stands behind a token that went through urlquery, which changes the
+// value but not the token. Who renders a chart can put it there.
+const QueryMark = "~urlquery~"
+
 // readParts divides a text; nil if it holds no token. The error is an *[Error]: what
 // is left of a token, or more codings than there should be.
 func readParts(text string) ([]fragment, error) {
-	r := reading{budget: 64*len(text) + 1<<20}
+	r := reading{budget: 32*len(text) + 1<<20}
 	return r.text(text, 0)
 }
 
@@ -68,7 +73,12 @@ func (r *reading) pieces(text string, depth int) ([]piece, error) {
 		if f.Err != nil {
 			return nil, f.Err
 		}
-		all = append(all, piece{f.Start, f.End, fragment{token: &f.Token}})
+		p := piece{f.Start, f.End, fragment{token: &f.Token}}
+		for strings.HasPrefix(text[p.to:], QueryMark) {
+			p.to += len(QueryMark)
+			p.part.within.query++
+		}
+		all = append(all, p)
 	}
 	for _, c := range codings {
 		coded, err := r.coded(text, c, all, depth)

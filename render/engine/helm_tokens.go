@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"regexp"
+	"strconv"
 	"strings"
 	"text/template"
 
@@ -27,6 +29,7 @@ type tokenHashes struct{ made map[string]string }
 // record puts functions that remember in place of those that may be called.
 func (h *tokenHashes) record(funcs template.FuncMap) {
 	h.made = map[string]string{}
+	funcs["urlquery"] = func(args ...any) string { return markQueries(template.URLQueryEscaper(args...)) }
 	original := sprig.TxtFuncMap()
 	for _, name := range oneWay {
 		f := funcs[name]
@@ -71,6 +74,27 @@ func holdToken(args []reflect.Value) bool {
 		}
 	}
 	return false
+}
+
+// queryMark is seal.QueryMark: behind a token it tells that its value has to go
+// through urlquery.
+const queryMark = "~urlquery~"
+
+var tokenHead = regexp.MustCompile(`fuin1[nc]_([0-9]{1,7})_`)
+
+// markQueries puts the mark behind each token.
+func markQueries(text string) string {
+	var out strings.Builder
+	for {
+		m := tokenHead.FindStringSubmatchIndex(text)
+		if m == nil {
+			return out.String() + text
+		}
+		length, _ := strconv.Atoi(text[m[2]:m[3]])
+		end := min(m[1]+length+len("_01234567"), len(text))
+		out.WriteString(text[:end] + queryMark)
+		text = text[end:]
+	}
 }
 
 // refuse refuses a Secret that holds what was made of a token: an application
