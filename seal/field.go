@@ -29,45 +29,32 @@ const maxSteps = maxDepth
 // the next character as it is: annotations.example\.com/key.
 func ParseField(text string) (Field, error) {
 	f := Field{text: text}
-	var name strings.Builder
-	named := false
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case c == '\\' && i+1 < len(text):
-			i++
-			name.WriteByte(text[i])
-			named = true
-		case c == '.' || c == '[':
-			if !f.end(&name, named, i) {
-				return f, f.malformed()
-			}
-			named = false
-			if c == '[' {
-				rest, ok := f.place(text[i+1:])
-				if !ok {
-					return f, f.malformed()
-				}
-				i = len(text) - len(rest) - 1
-			}
-		default:
-			name.WriteByte(c)
-			named = true
+	rest, ok := f.name(text)
+	for ok && rest != "" && len(f.steps) < maxSteps {
+		if rest[0] == '[' {
+			rest, ok = f.place(rest[1:])
+		} else {
+			rest, ok = f.name(strings.TrimPrefix(rest, "."))
 		}
 	}
-	if !f.end(&name, named, len(text)) || len(f.steps) > maxSteps {
+	if !ok || rest != "" {
 		return f, f.malformed()
 	}
 	return f, nil
 }
 
-// end adds the name that was read. None is needed behind a place in a list.
-func (f *Field) end(name *strings.Builder, named bool, at int) bool {
-	if !named {
-		return at > 0 && f.text[at-1] == ']' && len(f.steps) > 0
+// name adds the name with which a text begins, and returns what follows it.
+func (f *Field) name(text string) (rest string, ok bool) {
+	var name strings.Builder
+	i := 0
+	for ; i < len(text) && text[i] != '.' && text[i] != '['; i++ {
+		if text[i] == '\\' && i+1 < len(text) {
+			i++
+		}
+		name.WriteByte(text[i])
 	}
 	f.steps = append(f.steps, step{name.String(), unknown})
-	name.Reset()
-	return true
+	return text[i:], i > 0
 }
 
 // place adds a place in a list, and returns what follows it.
