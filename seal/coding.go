@@ -4,6 +4,7 @@ import (
 	"encoding/base32"
 	"encoding/base64"
 	"encoding/hex"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -18,28 +19,35 @@ type coding struct {
 	padded  bool
 	encode  func([]byte) string
 	decode  func(string) ([]byte, error)
-	action  string   // what a template makes it with, behind a pipe
-	stems   []string // that the beginning of a token shows, at any place in a group
+	action  string      // what a template makes it with, behind a pipe
+	stems   []beginning // of the beginning of a token, at every place in a group
 
 	once sync.Once
 	is   [256]bool // letters
+}
+
+// A beginning is what the beginning of a token shows of itself, and how many letters
+// of the group come before it.
+type beginning struct {
+	text string
+	lead int
 }
 
 var codings = []*coding{
 	{
 		name: "base64", letters: upper + lower + digits + "+/", group: 4, padded: true,
 		encode: base64.StdEncoding.EncodeToString, decode: strictBase64.DecodeString, action: "b64enc",
-		stems: []string{"ZnVpbj", "Z1aW4x", "mdWluM"},
+		stems: []beginning{{"ZnVpbj", 0}, {"Z1aW4x", 2}, {"mdWluM", 3}},
 	},
 	{
 		name: "base32", letters: upper + "234567", group: 8, padded: true,
 		encode: base32.StdEncoding.EncodeToString, decode: base32.StdEncoding.DecodeString, action: "b32enc",
-		stems: []string{"MZ2WS3R", "THK2LOG", "M5LJNYY", "ZTVNFXD", "GOVUW4M"},
+		stems: []beginning{{"MZ2WS3R", 0}, {"THK2LOG", 2}, {"M5LJNYY", 4}, {"ZTVNFXD", 5}, {"GOVUW4M", 7}},
 	},
 	{
 		name: "hex", letters: digits + "abcdef", group: 2,
 		encode: hex.EncodeToString, decode: hex.DecodeString, action: `printf "%x"`,
-		stems: []string{"6675696e31"},
+		stems: []beginning{{"6675696e31", 0}},
 	},
 }
 
@@ -73,17 +81,21 @@ func (c *coding) table() *[256]bool {
 	return &c.is
 }
 
-// mayHold reports whether it is worth decoding letters.
-func (c *coding) mayHold(letters string) bool {
+// begins lists where in letters the groups of an encoded token may begin; none
+// if it is not worth decoding them.
+func (c *coding) begins(letters string) []int {
+	var all []int
 	if len(letters) >= minNested {
-		return true
+		all = append(all, 0)
 	}
-	for _, stem := range c.stems {
-		if strings.Contains(letters, stem) {
-			return true
+	for _, s := range c.stems {
+		if at := strings.Index(letters, s.text); at >= 0 {
+			if from := (at - s.lead%c.group + c.group) % c.group; from < len(letters) && !slices.Contains(all, from) {
+				all = append(all, from)
+			}
 		}
 	}
-	return false
+	return all
 }
 
 // decoded decodes the letters between two offsets of a text, with the padding

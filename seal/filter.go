@@ -133,7 +133,7 @@ func MayHoldTokens(text string) bool {
 		return true
 	}
 	for _, c := range codings {
-		if slices.ContainsFunc(c.stems, func(stem string) bool { return strings.Contains(text, stem) }) {
+		if slices.ContainsFunc(c.stems, func(s beginning) bool { return strings.Contains(text, s.text) }) {
 			return true
 		}
 	}

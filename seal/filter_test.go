@@ -86,7 +86,14 @@ var wraps = map[string]func(pw string) string{
 	"base64 in letters": func(pw string) string {
 		return "abcdefg" + b64([]byte("12"+pw)) + "==z"
 	},
-	"base32":    func(pw string) string { return "x " + base32.StdEncoding.EncodeToString([]byte(pw+"!")) },
+	"base32": func(pw string) string { return "x " + base32.StdEncoding.EncodeToString([]byte(pw+"!")) },
+	"base32 anywhere": func(pw string) string {
+		text := ""
+		for n := range 5 {
+			text += "/" + base32.StdEncoding.EncodeToString([]byte("abcde"[:n]+pw)) + "/ABC2" + b64([]byte("abc"[:n%3]+pw))
+		}
+		return text
+	},
 	"hex":       func(pw string) string { return "0x" + hex.EncodeToString([]byte("a"+pw)) },
 	"binary":    func(pw string) string { return "\x00\xff\x01" + pw + "\xfe\u0085" },
 	"a YAML":    func(pw string) string { return "db:\n  password: " + pw + "\n  user: u\n" },
@@ -348,4 +355,31 @@ func TestFilterObject(t *testing.T) {
 func sha256Hex(s string) string {
 	sum := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(sum[:])
+}
+
+// What is large, repeats itself or is encoded without end comes to an end.
+func TestTheFilterIsBounded(t *testing.T) {
+	token := tokenTo(t, "x25519", seal.NamespaceWide, "x").String()
+	deep := token
+	for range 8 {
+		deep = b64([]byte(deep))
+	}
+	for name, tt := range map[string]struct{ manifest, want string }{
+		"many encodings":     {secretOf("stringData", deep), "a token below more encodings than are looked into"},
+		"letters":            {secretOf("data", b64([]byte(strings.Repeat("A", 700<<10)))), ""},
+		"letters of letters": {secretOf("stringData", b64([]byte(strings.Repeat(b64([]byte("ZnVpbj")), 90<<10)))), ""},
+		"ones":               {secretOf("stringData", strings.Repeat("fuin1", 200<<10)), ""},
+		"beginnings":         {secretOf("stringData", strings.Repeat("fuin1n_9_", 100<<10)), "a token that was altered"},
+		"a JSON of quotes":   {secretOf("stringData", `["`+strings.Repeat(`\"","`, 100<<10)+`"]`), ""},
+		"brackets":           {secretOf("stringData", strings.Repeat("[", 1<<20)), ""},
+		"many tokens":        {secretOf("stringData", strings.Repeat(token+" {{", 1000)), ""},
+		"too large a value":  {secretOf("stringData", token+strings.Repeat("x", 1<<20)), "bytes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := seal.Filter([]byte(tt.manifest), seal.FilterOptions{})
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
 }

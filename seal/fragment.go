@@ -100,10 +100,11 @@ func (r *reading) coded(text string, c *coding, taken []piece, depth int) ([]pie
 			return all, nil
 		}
 		from = end
-		if !c.mayHold(text[start:end]) || overlaps(taken, start, end) {
+		begins := c.begins(text[start:end])
+		if len(begins) == 0 || overlaps(taken, start, end) {
 			continue
 		}
-		p, err := r.run(text, c, start, end, depth)
+		p, err := r.run(text, c, start, end, begins, depth)
 		if err != nil {
 			return nil, err
 		}
@@ -117,9 +118,10 @@ func overlaps(taken []piece, start, end int) bool {
 	return slices.ContainsFunc(taken, func(p piece) bool { return p.from < end && start < p.to })
 }
 
-// run decodes letters from each place where a group may begin.
-func (r *reading) run(text string, c *coding, start, end, depth int) (piece, error) {
-	for from := start; from < start+c.group && from < end; from++ {
+// run decodes letters from each place where their groups may begin.
+func (r *reading) run(text string, c *coding, start, end int, begins []int, depth int) (piece, error) {
+	for _, begin := range begins {
+		from := start + begin
 		plain, to, ok := c.decoded(text, from, end)
 		r.budget -= end - from
 		if !ok {
