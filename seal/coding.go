@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 )
 
 // A coding is one of the ways in which charts write text in other letters. A
@@ -15,7 +16,8 @@ import (
 type coding struct {
 	name    string
 	letters string
-	group   int // letters that stand for whole bytes
+	group   int // letters that stand for some whole bytes
+	bytes   int // for how many
 	padded  bool
 	encode  func([]byte) string
 	decode  func(string) ([]byte, error)
@@ -35,17 +37,17 @@ type beginning struct {
 
 var codings = []*coding{
 	{
-		name: "base64", letters: upper + lower + digits + "+/", group: 4, padded: true,
+		name: "base64", letters: upper + lower + digits + "+/", group: 4, bytes: 3, padded: true,
 		encode: base64.StdEncoding.EncodeToString, decode: strictBase64.DecodeString, action: "b64enc",
-		stems: []beginning{{"ZnVpbj", 0}, {"Z1aW4x", 2}, {"mdWluM", 3}},
+		stems: []beginning{{"ZnVpbjF", 0}, {"Z1aW4x", 2}, {"mdWluMW", 3}},
 	},
 	{
-		name: "base32", letters: upper + "234567", group: 8, padded: true,
+		name: "base32", letters: upper + "234567", group: 8, bytes: 5, padded: true,
 		encode: base32.StdEncoding.EncodeToString, decode: base32.StdEncoding.DecodeString, action: "b32enc",
-		stems: []beginning{{"MZ2WS3R", 0}, {"THK2LOG", 2}, {"M5LJNYY", 4}, {"ZTVNFXD", 5}, {"GOVUW4M", 7}},
+		stems: []beginning{{"MZ2WS3RR", 0}, {"THK2LOGF", 2}, {"M5LJNYYW", 4}, {"ZTVNFXDC", 5}, {"GOVUW4ML", 7}},
 	},
 	{
-		name: "hex", letters: digits + "abcdef", group: 2,
+		name: "hex", letters: digits + "abcdef", group: 2, bytes: 1,
 		encode: hex.EncodeToString, decode: hex.DecodeString, action: `printf "%x"`,
 		stems: []beginning{{"6675696e31", 0}},
 	},
@@ -81,21 +83,23 @@ func (c *coding) table() *[256]bool {
 	return &c.is
 }
 
-// begins lists where in letters the groups of an encoded token may begin; none
-// if it is not worth decoding them.
+// begins lists where in letters the groups of an encoded token may begin, that of
+// the first token first; none if it is not worth decoding them.
 func (c *coding) begins(letters string) []int {
-	var all []int
-	if len(letters) >= minNested {
-		all = append(all, 0)
-	}
-	for _, s := range c.stems {
-		if at := strings.Index(letters, s.text); at >= 0 {
-			if from := (at - s.lead%c.group + c.group) % c.group; from < len(letters) && !slices.Contains(all, from) {
-				all = append(all, from)
-			}
+	var shown []int
+	for _, b := range c.stems {
+		if at := strings.Index(letters, b.text); at >= b.lead {
+			shown = append(shown, at-b.lead)
 		}
 	}
-	return all
+	slices.Sort(shown)
+	for i := range shown {
+		shown[i] %= c.group
+	}
+	if len(letters) >= minNested {
+		shown = append(shown, 0)
+	}
+	return slices.Compact(shown)
 }
 
 // decoded decodes the letters between two offsets of a text, with the padding
@@ -113,4 +117,55 @@ func (c *coding) decoded(text string, start, at int) (plain []byte, end int, ok 
 		return nil, 0, false
 	}
 	return plain, end, true
+}
+
+// trimmed cuts what letters between two offsets decode to down to what was encoded
+// with the first token: others that stand beside it without a gap, as in a path,
+// decode to noise. What stands before may be cut or not, it comes back the same;
+// what is behind moves with the length of the value, so it is cut at a / only.
+func (c *coding) trimmed(text, plain string, from, to int) (inside string, start, end int) {
+	found := FindTokens(plain)
+	if len(found) == 0 {
+		return plain, from, to // they are deeper
+	}
+	first, behind := found[0].Start, found[0].End
+	tail := behind + printableStart(plain[behind:])
+	if letter := from + tail/c.bytes*c.group; tail < len(plain) && tail%c.bytes == 0 && text[letter] == '/' {
+		plain, to = plain[:tail], letter
+	}
+	head := first - printableEnd(plain[:first])
+	head = min(head+(c.bytes-head%c.bytes)%c.bytes, first-first%c.bytes)
+	return plain[head:], from + head/c.bytes*c.group, to
+}
+
+// printableStart is the length of the printable text with which s begins.
+func printableStart(s string) int {
+	for i, r := range s {
+		if r == utf8.RuneError || !isPrintable(string(r)) {
+			return i
+		}
+	}
+	return len(s)
+}
+
+// printableEnd is the length of the printable text with which s ends.
+func printableEnd(s string) int {
+	end := len(s)
+	for end > 0 {
+		r, size := utf8.DecodeLastRuneInString(s[:end])
+		if r == utf8.RuneError || !isPrintable(string(r)) {
+			break
+		}
+		end -= size
+	}
+	return len(s) - end
+}
+
+// shows counts where letters show the beginning of a token.
+func (c *coding) shows(text string) int {
+	n := 0
+	for _, b := range c.stems {
+		n += strings.Count(text, b.text)
+	}
+	return n
 }

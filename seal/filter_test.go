@@ -90,7 +90,14 @@ var wraps = map[string]func(pw string) string{
 	"base32 anywhere": func(pw string) string {
 		text := ""
 		for n := range 5 {
-			text += "/" + base32.StdEncoding.EncodeToString([]byte("abcde"[:n]+pw)) + "/ABC2" + b64([]byte("abc"[:n%3]+pw))
+			text += "." + base32.StdEncoding.EncodeToString([]byte("abcde"[:n]+pw)) + ".ABC2" + b64([]byte("abc"[:n%3]+pw))
+		}
+		return text
+	},
+	"base64 in paths": func(pw string) string {
+		text := ""
+		for n := range 6 {
+			text += "/auth/" + b64([]byte("shop:"[:n]+pw+":abcdef"[:n])) + "/more/" + b64([]byte(pw)) + "/" + b64([]byte("x"+pw))
 		}
 		return text
 	},

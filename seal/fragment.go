@@ -104,22 +104,28 @@ func (r *reading) coded(text string, c *coding, taken []piece, depth int) ([]pie
 		if len(begins) == 0 || overlaps(taken, start, end) {
 			continue
 		}
-		p, err := r.run(text, c, start, end, begins, depth)
-		if err != nil {
+		p, mentions, err := r.run(text, c, start, end, begins, depth)
+		switch {
+		case err != nil:
 			return nil, err
-		}
-		if p.part.parts != nil {
-			all = append(all, p)
+		case p.part.parts == nil && c.shows(text[start:end]) > mentions, p.part.parts != nil && c.shows(text[start:p.from]) > 0:
+			return nil, errHidden
+		case p.part.parts != nil:
+			all, from = append(all, p), p.to
 		}
 	}
 }
+
+// errHidden refuses letters that show a token and do not decode to it.
+var errHidden = refuse("set it apart from the letters beside it", "a token in base64 or the like that does not come out of it again")
 
 func overlaps(taken []piece, start, end int) bool {
 	return slices.ContainsFunc(taken, func(p piece) bool { return p.from < end && start < p.to })
 }
 
-// run decodes letters from each place where their groups may begin.
-func (r *reading) run(text string, c *coding, start, end int, begins []int, depth int) (piece, error) {
+// run decodes letters from each place where their groups may begin. Where that
+// leads to no token, mentions counts what only begins like one.
+func (r *reading) run(text string, c *coding, start, end int, begins []int, depth int) (p piece, mentions int, err error) {
 	for _, begin := range begins {
 		from := start + begin
 		plain, to, ok := c.decoded(text, from, end)
@@ -127,15 +133,30 @@ func (r *reading) run(text string, c *coding, start, end int, begins []int, dept
 		if !ok {
 			continue
 		}
-		parts, err := r.text(string(plain), depth+1)
-		if err != nil {
-			return piece{}, err
+		inside, from, to := c.trimmed(text, string(plain), from, to)
+		parts, err := r.text(inside, depth+1)
+		switch {
+		case err != nil:
+			return piece{}, 0, err
+		case parts != nil && c.hides(text[from:to], inside):
+			return piece{}, 0, errHidden
+		case parts != nil:
+			return piece{from, to, fragment{action: c.action, parts: parts}}, 0, nil
 		}
-		if parts != nil {
-			return piece{from, to, fragment{action: c.action, parts: parts}}, nil
+		mentions += strings.Count(inside, tokenMagic)
+	}
+	return piece{}, mentions, nil
+}
+
+// hides reports whether letters show more tokens, in this coding or another,
+// than what they decode to.
+func (c *coding) hides(letters, inside string) bool {
+	for _, other := range codings {
+		if other != c && other.shows(letters) > 0 {
+			return true
 		}
 	}
-	return piece{}, nil
+	return c.shows(letters) > strings.Count(inside, tokenMagic)
 }
 
 // filled puts the text between the pieces back; nil if there are none.
