@@ -95,13 +95,16 @@ func (c *Checker) File(name string, data, before []byte) Report {
 	case len(data) > MaxFile:
 		f.passed = fmt.Sprintf("larger than %d MiB; only keys and tokens are looked for, in its first part", MaxFile>>20)
 		f.data = data[:MaxFile]
+		f.keep(before)
 		f.patterns()
 	case bytes.IndexByte(data, 0) >= 0 || !utf8.Valid(data):
+		f.keep(before)
 		f.binary()
 	case f.kind == yamlFile:
 		f.manifests(before)
 	default:
-		f.text(before)
+		f.keep(before)
+		f.text()
 	}
 	return f.report()
 }
@@ -118,6 +121,17 @@ type file struct {
 
 	unchanged [][2]int // lines of documents that are as they were
 	kept      map[string]bool
+}
+
+// keep notes the lines that a file had before: they are not reported again.
+func (f *file) keep(before []byte) {
+	if before == nil {
+		return
+	}
+	f.kept = map[string]bool{}
+	for line := range bytes.SplitSeq(before, []byte("\n")) {
+		f.kept[string(bytes.TrimSuffix(line, []byte("\r")))] = true
+	}
 }
 
 // binary looks for keys in what is no text.
@@ -155,6 +169,10 @@ func (f *file) add(found Finding) {
 // report leaves out what is allowed, what did not change, and what another
 // finding says better.
 func (f *file) report() Report {
+	lines := bytes.Count(f.data, []byte("\n")) + 1
+	for i := range f.found { // YAML ends lines with a lone carriage return, too
+		f.found[i].Line = min(f.found[i].Line, lines)
+	}
 	f.allow()
 	slices.SortStableFunc(f.found, func(a, b Finding) int {
 		return cmp.Or(a.Line-b.Line, priority(a)-priority(b), a.Column-b.Column)

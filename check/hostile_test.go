@@ -25,6 +25,8 @@ func TestUnchangedDocumentsAreNotReported(t *testing.T) {
 		{"a.yaml", before, after, []int{4}}, // its comment is gone
 		{"a.yaml", before, "", []int{4, 9}},
 		{"a.env", "DB_PASSWORD=hunter2\nTOKEN_SECRET=9f8e7d6c5b\n", "DB_PASSWORD=hunter2\n", []int{2}},
+		{"a.yaml", "key: AKIA4XKJ2MQZ7TNEWABC", "key: AKIA4XKJ2MQZ7TNEWABC", nil}, // without a line end
+		{"app", "\x00\nAKIA4XKJ2MQZ7TNEWABC\nAKIA4XKJ2MQZ7TNEWABD\n", "AKIA4XKJ2MQZ7TNEWABC\n", []int{3}},
 		{"id", "x\nAKIA4XKJ2MQZ7TNEWABC\n", "AKIA4XKJ2MQZ7TNEWABC\n", nil},
 	} {
 		var got []int

@@ -80,13 +80,7 @@ func bare(value string) string {
 }
 
 // text checks a file that is no YAML.
-func (f *file) text(before []byte) {
-	if before != nil {
-		f.kept = map[string]bool{}
-		for line := range strings.SplitSeq(string(before), "\n") {
-			f.kept[strings.TrimSuffix(line, "\r")] = true
-		}
-	}
+func (f *file) text() {
 	f.patterns()
 	read := lineReaders[f.kind]
 	if read.rule == "" || isSample(f.name) {

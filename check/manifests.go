@@ -20,7 +20,8 @@ func (f *file) manifests(before []byte) {
 	}
 	for _, part := range parts {
 		if old[strings.TrimSpace(string(part.Raw))] {
-			f.unchanged = append(f.unchanged, [2]int{part.Line, part.Line + bytes.Count(part.Raw, []byte("\n")) - 1})
+			last := part.Line + bytes.Count(bytes.TrimSuffix(part.Raw, []byte("\n")), []byte("\n"))
+			f.unchanged = append(f.unchanged, [2]int{part.Line, last})
 			continue
 		}
 		if len(f.found) > 0 || mayHold(part.Raw) {
