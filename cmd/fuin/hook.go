@@ -35,9 +35,10 @@ configuration are printed instead.
 
 Git is set up as well, in this clone, to show and merge SealedSecrets value by
 value.`,
-		Example: `  fuin hook install`,
-		Args:    noArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return installHook(cmd.Context(), u, ".") },
+		Example: `  fuin hook install
+  cd other-clone && fuin hook install`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return installHook(cmd.Context(), u, ".") },
 	}
 }
 
@@ -47,9 +48,10 @@ func newHookUninstall(u *ui) *cobra.Command {
 		Short: "Remove the hook from this repository",
 		Long: `Remove the hook from the Git repository of the current directory, and what Git
 was told about SealedSecrets. What others wrote stays.`,
-		Example: `  fuin hook uninstall`,
-		Args:    noArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return uninstallHook(cmd.Context(), u, ".") },
+		Example: `  fuin hook uninstall
+  cd other-clone && fuin hook uninstall`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return uninstallHook(cmd.Context(), u, ".") },
 	}
 }
 
