@@ -19,6 +19,9 @@ export CGO_ENABLED ?= 0
 build: ## Build the three programs into bin/
 	go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ $(addprefix ./cmd/,$(PROGRAMS))
 
+man: ## Write the man pages into bin/man
+	$(TEST) -count=1 ./cmd/fuin -run TestManPages -man $(CURDIR)/$(BIN)/man
+
 test: kube peers vault sops renderers ## Run all tests on real servers, which are built on first use
 	$(TEST) -timeout 30m ./...
 
@@ -85,4 +88,4 @@ help: ## Show this
 		/^## / { printf "\n%s\n", substr($$0, 4) } \
 		/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-.PHONY: build test demo lint generate verify race soak bench fuzz kube peers vault sops renderers tools clean help
+.PHONY: build man test demo lint generate verify race soak bench fuzz kube peers vault sops renderers tools clean help
