@@ -21,7 +21,7 @@ import (
 // it can be guessed at. What it does not know, or what is damaged, only means
 // sealing again.
 //
-// docs/design/0011-quiet-sealing.md tells the records.
+// docs/design/0013-quiet-sealing.md tells the records.
 type memory struct {
 	key   []byte
 	table *os.File
