@@ -83,14 +83,15 @@ func (o pass) leaseMAC(ss *bitnami.SealedSecret, l *bitnami.Lease, refs referenc
 
 // mixes tells whether a key with a leased reference holds another one, too.
 func (r references) mixes(l *bitnami.Lease) bool {
-	for _, key := range r.keysOf(l.References) {
-		for _, one := range r.without(l.References) {
-			if slices.Contains(r.keys[one.String()], key) {
-				return true
-			}
-		}
+	var others []string
+	for _, one := range r.without(l.References) {
+		others = append(others, one.String())
 	}
-	return false
+	beside := r.keysOf(others)
+	return slices.ContainsFunc(r.keysOf(l.References), func(key string) bool {
+		_, found := slices.BinarySearch(beside, key)
+		return found
+	})
 }
 
 // leased lists the values of an answer that end.

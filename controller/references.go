@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"fuin.dev/controller/api/bitnami"
 	"fuin.dev/controller/vault"
+	"fuin.dev/render"
 	"fuin.dev/render/reference"
 	"fuin.dev/seal"
 )
@@ -70,8 +70,8 @@ func (r *references) add(key string, parts []reference.Part) {
 		if r.keys[written] == nil {
 			r.all = append(r.all, one)
 		}
-		if !slices.Contains(r.keys[written], key) {
-			r.keys[written] = append(r.keys[written], key)
+		if in := r.keys[written]; len(in) == 0 || in[len(in)-1] != key { // keys come one after the other
+			r.keys[written] = append(in, key)
 		}
 	}
 	r.parts[key] = parts
@@ -117,27 +117,23 @@ type values struct {
 	kept   map[string][]byte
 }
 
-// inputName is what a template finds a value under. No sealed value can have
-// the name and reach a Secret, as a key has no slash.
-func inputName(i int) string { return "fuin.dev/reference/" + strconv.Itoa(i) }
-
 // over has a renderer make values of references as well: they are inputs of
 // the templates, and an action stands where the reference stood, so that no value
 // is ever read as a part of a template. Nothing is made of a template of which a
 // reference is absent, or whose key is kept.
-func (v *values) over(render seal.Renderer) seal.Renderer {
-	if v == nil || render == nil {
-		return render
+func (v *values) over(run seal.Renderer) seal.Renderer {
+	if v == nil || run == nil {
+		return run
 	}
 	return func(ctx context.Context, templates map[string]string, inputs map[string][]byte) (map[string]seal.Rendered, error) {
 		inputs = maps.Clone(inputs)
 		if inputs == nil {
 			inputs = map[string][]byte{}
 		}
-		names := map[string]string{}
+		actions := map[string]string{}
 		for i, one := range v.all {
-			names[one.String()] = inputName(i)
-			inputs[inputName(i)] = v.of[one.String()].Bytes
+			name, action := render.ReferenceInput(i)
+			inputs[name], actions[one.String()] = v.of[one.String()].Bytes, action
 		}
 		filled := map[string]string{}
 		for key, text := range templates {
@@ -146,18 +142,16 @@ func (v *values) over(render seal.Renderer) seal.Renderer {
 			}
 			filled[key] = text
 			if parts := v.parts[key]; parts != nil {
-				filled[key] = fill(parts, names)
+				filled[key] = fill(parts, actions)
 			}
 		}
-		return render(ctx, filled, inputs)
+		return run(ctx, filled, inputs)
 	}
 }
 
-func fill(parts []reference.Part, names map[string]string) string {
+func fill(parts []reference.Part, actions map[string]string) string {
 	in := reference.Of(parts)
-	return reference.Fill(parts, func(i int) string {
-		return fmt.Sprintf("{{index $ %q}}", names[in[i].String()])
-	})
+	return reference.Fill(parts, func(i int) string { return actions[in[i].String()] })
 }
 
 // leavesOut tells whether a key is not made from its template.

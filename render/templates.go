@@ -3,8 +3,10 @@ package render
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"fuin.dev/render/wire"
@@ -46,6 +48,12 @@ func (p *Pool) Templates(ctx context.Context, templates map[string]string, input
 		err = p.run(ctx, frame, job.receive)
 	}
 	return job.result(err)
+}
+
+// ReferenceInput is what the value of the i-th reference of a set of templates is
+// named among their inputs, and the action that stands for it in their text.
+func ReferenceInput(i int) (name, action string) {
+	return wire.Reference + strconv.Itoa(i), fmt.Sprintf("{{%s %q}}", wire.ReferenceFunction, strconv.Itoa(i))
 }
 
 // encode adds the limits that a child keeps to by itself: a deadline that

@@ -4,6 +4,7 @@ package engine
 
 import (
 	"errors"
+	"strings"
 	"text/template"
 
 	"fuin.dev/render/wire"
@@ -23,13 +24,10 @@ func Templates(req wire.Templates, emit func(wire.Rendered) error) error {
 	if len(req.Items) > wire.MaxTemplates {
 		return errors.New("too many templates")
 	}
-	inputs := make(map[string]string, len(req.Inputs))
-	for _, in := range req.Inputs {
-		inputs[in.Key] = string(in.Value)
-	}
+	inputs, referred := divide(req.Inputs)
 	left := wire.MaxOutput
 	for _, t := range req.Items {
-		result := render(t, inputs, left)
+		result := render(t, inputs, referred, left)
 		result.Key = t.Key
 		left -= len(result.Value)
 		if err := emit(result); err != nil {
@@ -39,8 +37,21 @@ func Templates(req wire.Templates, emit func(wire.Rendered) error) error {
 	return nil
 }
 
+// divide tells what templates see from what references stand for.
+func divide(all []wire.Input) (inputs, referred map[string]string) {
+	inputs, referred = make(map[string]string, len(all)), map[string]string{}
+	for _, in := range all {
+		if name, isReference := strings.CutPrefix(in.Key, wire.Reference); isReference {
+			referred[name] = string(in.Value)
+		} else {
+			inputs[in.Key] = string(in.Value)
+		}
+	}
+	return inputs, referred
+}
+
 // render runs one template, which may write limit bytes.
-func render(t wire.Template, inputs map[string]string, limit int) (result wire.Rendered) {
+func render(t wire.Template, inputs, referred map[string]string, limit int) (result wire.Rendered) {
 	defer func() {
 		// text/template passes runtime errors on as panics, whose text can
 		// hold an operand.
@@ -48,7 +59,11 @@ func render(t wire.Template, inputs map[string]string, limit int) (result wire.R
 			result = wire.Rendered{Failure: &wire.Failure{Class: wire.Execute}}
 		}
 	}()
-	tmpl, err := template.New(t.Key).Funcs(namedIn(string(t.Text))).Parse(string(t.Text))
+	functions := namedIn(string(t.Text))
+	if len(referred) > 0 {
+		functions[wire.ReferenceFunction] = func(name string) string { return referred[name] }
+	}
+	tmpl, err := template.New(t.Key).Funcs(functions).Parse(string(t.Text))
 	if err != nil {
 		return wire.Rendered{Failure: parseFailure(t, err)}
 	}

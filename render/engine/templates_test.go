@@ -185,3 +185,37 @@ func FuzzTemplates(f *testing.F) {
 		}
 	})
 }
+
+// TestValuesOfReferences are reached by their function only, wherever in a
+// template it stands: not by who ranges over all inputs.
+func TestValuesOfReferences(t *testing.T) {
+	req := wire.Templates{Inputs: []wire.Input{
+		{Key: "a", Value: []byte("sealed")},
+		{Key: wire.Reference + "0", Value: []byte("{{ .a }}")}, {Key: wire.Reference + "1", Value: []byte{0, 0xff}},
+	}}
+	call := "{{" + wire.ReferenceFunction + ` "0"}}`
+	want := map[string]string{
+		call:                    "{{ .a }}",
+		`{{fuinReference "1"}}`: "\x00\xff",
+		`{{range $k, $v := .}}{{$k}}{{end}} {{len .}}`:           "a 1",
+		`{{define "t"}}<` + call + `>{{end}}{{template "t" .a}}`: "<{{ .a }}>",
+		`{{with .a}}{{.}}` + call + `{{end}}`:                    "sealed{{ .a }}",
+		`{{index . "fuin.dev/reference/0"}}`:                     "",
+	}
+	for text := range want {
+		req.Items = append(req.Items, wire.Template{Key: text, Text: []byte(text)})
+	}
+	got := map[string]string{}
+	if err := engine.Templates(req, func(r wire.Rendered) error {
+		if r.Failure != nil {
+			t.Errorf("%s: %+v", r.Key, r.Failure)
+		}
+		got[r.Key] = string(r.Value)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -10,7 +10,7 @@ package wire
 import "time"
 
 // Protocol is the version of the messages in this package.
-const Protocol = 2
+const Protocol = 3
 
 // Bounds that both ends keep.
 const (
@@ -65,11 +65,21 @@ type Template struct {
 	Text []byte `json:"text"`
 }
 
-// Input is a value that templates see as {{ .Key }} or {{ index . "Key" }}.
+// Input is a value that templates see as {{ .Key }} or {{ index . "Key" }}. One
+// whose key begins with [Reference] is none of these: only the function
+// [ReferenceFunction] has it, by the rest of its key.
 type Input struct {
 	Key   string `json:"key"`
 	Value []byte `json:"value"`
 }
+
+// What stands for a reference in a template reaches its value by a function: in
+// a template that is defined in another, the root is whatever that one passes, and
+// who ranges over all inputs is to find what was sealed, and no more.
+const (
+	Reference         = "fuin.dev/reference/"
+	ReferenceFunction = "fuinReference"
+)
 
 // Rendered is what became of one template: a value or a failure.
 type Rendered struct {
