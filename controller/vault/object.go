@@ -16,6 +16,7 @@ import (
 
 // object is what Vault has at a path.
 type object struct {
+	from   privately
 	mount  mount
 	data   json.RawMessage // nil where there is nothing
 	gone   string          // why there is nothing
@@ -117,23 +118,11 @@ func (o *object) lease(said body, answer granted) {
 	}
 }
 
-// valueUnless is what a reference names in an object, unless reading it failed.
-func (o object) valueUnless(err error, ref reference.Reference) (Value, error) {
-	if err != nil {
-		return Value{}, err
-	}
-	value, f := o.value(ref)
-	if f != nil {
-		return Value{}, f
-	}
-	return value, nil
-}
-
 // value is what a reference names in an object.
-func (o object) value(ref reference.Reference) (Value, *Failure) {
+func (o object) value(inside tree, ref reference.Reference) (Value, *Failure) {
 	value, why := []byte(nil), o.gone
 	if o.there() {
-		found, err := o.at(ref.Keys())
+		found, err := inside.at(ref.Keys())
 		if err != "" {
 			return Value{}, &Failure{Reason: InvalidValue, Message: err, Again: true}
 		}
@@ -154,15 +143,33 @@ func (o object) value(ref reference.Reference) (Value, *Failure) {
 	return Value{Bytes: value, Leased: o.leased}, nil
 }
 
-// at walks to a value and writes it: text as it is, anything else as JSON with its
-// numbers as Vault has them. nil is that nothing is there.
-func (o object) at(keys []string) (value []byte, wrong string) {
+// tree is an object as its pointers lead through it, numbers as Vault has them.
+type tree struct {
+	of    privately
+	root  any
+	wrong string
+}
+
+func (o object) decoded() tree {
+	t := tree{of: o.from}
+	if !o.there() {
+		return t
+	}
 	decoder := json.NewDecoder(bytes.NewReader(o.data))
 	decoder.UseNumber()
-	var node any
-	if decoder.Decode(&node) != nil {
-		return nil, "the value is not JSON"
+	if decoder.Decode(&t.root) != nil {
+		t.wrong = "the value is not JSON"
 	}
+	return t
+}
+
+// at walks to a value and writes it: text as it is, anything else as JSON. nil is
+// that nothing is there.
+func (t tree) at(keys []string) (value []byte, wrong string) {
+	if t.wrong != "" {
+		return nil, t.wrong
+	}
+	node := t.root
 	for _, key := range keys {
 		if node = child(node, key); node == nil {
 			return nil, ""
@@ -202,22 +209,40 @@ func written(node any) ([]byte, string) {
 // private is what one call reads for one Secret, each thing once, whether or not
 // it may be shared with others.
 type private struct {
-	mu sync.Mutex
-	by map[privately]func() (object, error)
+	mu   sync.Mutex
+	by   map[privately]func() (object, error)
+	size int
 }
 
-type privately struct {
-	via  *connection
-	what string
-}
+// privately names what is read: of which connection, and what.
+type privately struct{ via, what string }
 
 func (p *private) get(ctx context.Context, key privately, read func(context.Context) (object, error)) (object, error) {
 	p.mu.Lock()
 	once := p.by[key]
 	if once == nil {
-		once = sync.OnceValues(func() (object, error) { return read(ctx) })
+		once = sync.OnceValues(func() (object, error) { return p.count(ctx, key, read) })
 		p.by[key] = once
 	}
 	p.mu.Unlock()
 	return once()
+}
+
+// count reads, unless that is more than one Secret may have.
+func (p *private) count(ctx context.Context, key privately, read func(context.Context) (object, error)) (object, error) {
+	if p.add(0) > maxObjects {
+		return object{}, tooMuch(maxObjects)
+	}
+	o, err := read(ctx)
+	if o.from = key; p.add(len(o.data)) > maxObjects {
+		return object{}, tooMuch(maxObjects)
+	}
+	return o, err
+}
+
+func (p *private) add(bytes int) (size int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.size += bytes
+	return p.size
 }

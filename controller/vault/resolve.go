@@ -53,6 +53,10 @@ func (r *Resolver) resolve(ctx context.Context, q Request) (Answer, error) {
 	if ctx.Err() != nil {
 		return Answer{}, ctx.Err()
 	}
+	if err := r.composing.Enter(ctx, q.Namespace); err != nil {
+		return Answer{}, err
+	}
+	defer r.composing.Leave(q.Namespace)
 	return compose(q, via, objects, errs)
 }
 
@@ -128,7 +132,7 @@ func (c *connection) readAt(ctx context.Context, q Request, ref reference.Refere
 	if f != nil {
 		return object{}, f
 	}
-	return p.get(ctx, privately{c, what.key()}, func(ctx context.Context) (object, error) {
+	return p.get(ctx, privately{c.name, what.key()}, func(ctx context.Context) (object, error) {
 		if !what.kept {
 			return c.fetch(ctx, what)
 		}
@@ -187,39 +191,4 @@ func (c *connection) granted(ctx context.Context, req call, fresh bool) (granted
 func isDenied(err error) bool {
 	var f *Failure
 	return errors.As(err, &f) && f.Reason == Denied
-}
-
-// compose makes the answer of what was read. If something failed, it is the first
-// by its index.
-func compose(q Request, via []*connection, objects []object, errs []error) (Answer, error) {
-	answer := Answer{Values: make([]Value, len(objects))}
-	for i, o := range objects {
-		value, err := o.valueUnless(errs[i], q.References[i])
-		var f *Failure
-		if errors.As(err, &f) {
-			f = f.about(q.References[i].Path)
-			f.Connection = via[i].name
-			return Answer{}, f
-		}
-		if err != nil {
-			return Answer{}, err
-		}
-		answer.Values[i] = value
-		answer.Ends = earlier(answer.Ends, o.ends)
-	}
-	for _, c := range distinct(via) {
-		if !c.current() {
-			return Answer{}, c.fault(NoConnection, "the VaultConnection was changed meanwhile")
-		}
-		answer.Next = earlier(answer.Next, c.passes.of(q.Namespace, c.interval))
-	}
-	return answer, nil
-}
-
-// earlier is the earlier of two times of which zero is none.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
 }

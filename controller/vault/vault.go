@@ -10,10 +10,12 @@ package vault
 import (
 	"log/slog"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
 
+	"fuin.dev/controller/fair"
 	"fuin.dev/render/reference"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -40,7 +42,8 @@ type Config struct {
 // Resolver reads references. Its methods may be called concurrently.
 type Resolver struct {
 	Config
-	trigger chan event.GenericEvent // of connections whose state changed
+	trigger   chan event.GenericEvent // of connections whose state changed
+	composing *fair.Gate              // to what takes our processors
 
 	mu          sync.Mutex
 	connections map[string]*connection
@@ -63,7 +66,10 @@ func New(cfg Config) *Resolver {
 	if cfg.Well == nil {
 		cfg.Well = func(string) {}
 	}
-	return &Resolver{Config: cfg, trigger: make(chan event.GenericEvent, 1024), connections: map[string]*connection{}}
+	return &Resolver{
+		Config: cfg, trigger: make(chan event.GenericEvent, 1024), connections: map[string]*connection{},
+		composing: fair.NewGate(runtime.GOMAXPROCS(0)),
+	}
 }
 
 // Close forgets all tokens and values and ends idle connections.
