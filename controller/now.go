@@ -7,6 +7,7 @@ import (
 
 	"fuin.dev/controller/api/bitnami"
 	"fuin.dev/controller/environment"
+	"fuin.dev/controller/vault"
 	"fuin.dev/render"
 	"fuin.dev/seal"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -58,55 +59,76 @@ func (o *opener) openNow(ctx context.Context, ss *bitnami.SealedSecret) *environ
 	if err := o.keyring.kept.wait(ctx); err != nil {
 		return &environment.SecretFailure{Reason: reasonUpdateFailed, Message: "the keys are not there yet", Again: true}
 	}
-	defer o.names.lock(client.ObjectKeyFromObject(ss))()
-	f := pass{o, o.keyring.ring.Load()}.nowOrNever(ctx, ss)
+	f := o.nowOrNever(ctx, ss)
 	if f == nil {
 		return nil
 	}
 	return &environment.SecretFailure{Reason: f.reason, Message: f.message, Again: f.again != nil || f.undecided}
 }
 
-// meetings is how often another writer may be met in one opening.
+// meetings is how often another writer may be met in one opening, and how often
+// its references are waited for.
 const meetings = 3
 
 // nowOrNever goes over a SealedSecret that need not be read, unless the queue
-// was quicker: then what it left is looked at.
-func (o pass) nowOrNever(ctx context.Context, ss *bitnami.SealedSecret) (f *failure) {
-	name := client.ObjectKeyFromObject(ss)
-	for range meetings {
-		if u, waits := o.unreported.Load(name); waits && u.(unreported).uid == ss.UID && u.(unreported).gen == ss.Generation {
-			return nil // it is open; its status is the queue's
-		}
-		if _, seen := o.seen.Load(name); seen {
-			if err := o.api.Get(ctx, name, ss); err != nil {
-				return transient("fetch", "reading it", err)
+// was quicker: then what it left is looked at. While references are read nobody
+// else is kept from the object: a worker would wait for a Vault.
+func (o *opener) nowOrNever(ctx context.Context, ss *bitnami.SealedSecret) (f *failure) {
+	for met, waited := 0, 0; met < meetings; {
+		var reading <-chan struct{}
+		if f, reading = o.look(ctx, ss); reading == nil {
+			if f == nil || !apierrors.IsConflict(f.again) && !apierrors.IsAlreadyExists(f.again) {
+				return f
 			}
+			met++
+			continue
 		}
-		ss.Spec.Digest = specDigest(ss)
-		if f = o.now(ctx, ss); f == nil || !apierrors.IsConflict(f.again) && !apierrors.IsAlreadyExists(f.again) {
-			return f
+		if waited++; waited > meetings {
+			return unreadable(vault.Failure{Reason: vault.Unreachable, Message: "it changed meanwhile", Again: true})
+		}
+		select {
+		case <-reading:
+		case <-ctx.Done():
+			return unreadable(vault.Failure{Reason: vault.Unreachable, Message: "there was no answer in time", Again: true})
 		}
 	}
 	return f
 }
 
+// look is one look at a SealedSecret, with the ring as it is. If its references
+// are being read, another one is to be taken when that is done.
+func (o *opener) look(ctx context.Context, ss *bitnami.SealedSecret) (f *failure, reading <-chan struct{}) {
+	name := client.ObjectKeyFromObject(ss)
+	defer o.names.lock(name)()
+	if u, waits := o.unreported.Load(name); waits && u.(unreported).uid == ss.UID && u.(unreported).gen == ss.Generation {
+		return nil, nil // it is open; its status is the queue's
+	}
+	if _, seen := o.seen.Load(name); seen {
+		if err := o.api.Get(ctx, name, ss); err != nil {
+			return transient("fetch", "reading it", err), nil
+		}
+	}
+	ss.Spec.Digest = specDigest(ss)
+	return pass{o, o.keyring.ring.Load()}.now(ctx, ss)
+}
+
 // now is one pass over a SealedSecret as it stands.
-func (o pass) now(ctx context.Context, ss *bitnami.SealedSecret) *failure {
+func (o pass) now(ctx context.Context, ss *bitnami.SealedSecret) (f *failure, reading <-chan struct{}) {
 	secret, err := o.secretOf(ctx, ss)
 	if err != nil {
-		return transient("fetch", "reading its Secret", err)
+		return transient("fetch", "reading its Secret", err), nil
 	}
 	refs, failed := referencesOf(ss)
 	switch {
 	case failed != nil && !o.settled(ss, secret):
-		return o.concludeNow(ctx, ss, outcome{secret: secret, failure: failed})
+		return o.concludeNow(ctx, ss, outcome{secret: secret, failure: failed}), nil
 	case !refs.none():
 		return o.refreshNow(ctx, ss, secret, refs)
 	}
 	if o.settled(ss, secret) {
-		return settledFailure(ss)
+		return settledFailure(ss), nil
 	}
-	return o.concludeNow(ctx, ss, o.process(ctx, ss, secret, refs.escaped()))
+	return o.concludeNow(ctx, ss, o.process(ctx, ss, secret, refs.escaped())), nil
 }
 
 // concludeNow reports an outcome, and returns its failure.

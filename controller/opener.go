@@ -98,6 +98,7 @@ func (o pass) attend(ctx context.Context, ss *bitnami.SealedSecret, secret *core
 	refs, failed := referencesOf(ss)
 	switch {
 	case failed != nil && !o.settled(ss, secret):
+		o.readings.forget(client.ObjectKeyFromObject(ss))
 		return o.conclude(ctx, ss, outcome{secret: secret, failure: failed})
 	case !refs.none():
 		return o.refresh(ctx, ss, secret, refs)

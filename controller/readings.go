@@ -23,7 +23,7 @@ import (
 // take long, so that reading goes on beside the workers of the queue.
 type readings struct {
 	again func(types.NamespacedName) // has an object looked at now
-	gate  *fair.Gate                 // bounds what is read at a time
+	gate  *fair.Gate                 // bounds what is read at a time, and what was read and is not put to use
 	began time.Time
 
 	mu    sync.Mutex
@@ -71,9 +71,10 @@ type result struct {
 	next, ends time.Time
 }
 
-// maxReading is how many SealedSecrets are read at a time; one namespace has at
-// most half of it. The resolver bounds what of that reaches a Vault.
-const maxReading = 128
+// maxReading is of how many SealedSecrets values are read, or wait to be put to use,
+// at a time: it bounds the memory that they take. One namespace has at most half of
+// it. The resolver bounds what of that reaches a Vault.
+const maxReading = 64
 
 // readWithin bounds one reading of all references of an object, turns included.
 const readWithin = 10 * time.Minute
@@ -121,13 +122,23 @@ func (r *readings) entry(ss *bitnami.SealedSecret) *reading {
 	name := client.ObjectKeyFromObject(ss)
 	one := r.of[name]
 	if one == nil || one.uid != ss.UID || one.spec != specDigest(ss) {
+		r.drop(name, one)
 		one = &reading{uid: ss.UID, spec: specDigest(ss)}
 		r.of[name] = one
 	}
 	if one.result != nil && time.Since(one.result.at) > maxHeld {
-		one.result, one.due = nil, time.Time{}
+		r.drop(name, one)
+		one.due = time.Time{}
 	}
 	return one
+}
+
+// drop is for who holds the lock. What was read keeps its place until then.
+func (r *readings) drop(name types.NamespacedName, one *reading) {
+	if one != nil && one.result != nil {
+		one.result = nil
+		r.gate.Leave(name.Namespace)
+	}
 }
 
 // read has an object's references read, unless they are being read already. The
@@ -156,8 +167,10 @@ func (r *readings) run(name types.NamespacedName, one *reading, do func(context.
 		r.end(name, one, nil, unreadable(vault.Failure{Reason: vault.Unreachable, Message: "others are read before it", Again: true}))
 		return
 	}
-	defer r.gate.Leave(name.Namespace)
 	res, failed := do(ctx)
+	if failed != nil {
+		r.gate.Leave(name.Namespace)
+	}
 	r.end(name, one, res, failed)
 }
 
@@ -170,7 +183,11 @@ func (r *readings) end(name types.NamespacedName, one *reading, res *result, fai
 		one.rest, one.due = nil, time.Now().Add(rereadAfter(one.tries))
 		one.tries++
 	} else {
+		r.drop(name, one)
 		one.result, one.last, one.tries, one.due = res, res.at, 0, time.Time{}
+		if r.of[name] != one { // it is of an object as it was
+			r.drop(name, one)
+		}
 	}
 	r.mu.Unlock()
 	r.again(name)
@@ -188,7 +205,8 @@ func (r *readings) used(ss *bitnami.SealedSecret, due time.Time, rest *atRest) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	one := r.entry(ss)
-	one.result, one.due, one.rest = nil, due, rest
+	r.drop(client.ObjectKeyFromObject(ss), one)
+	one.due, one.rest = due, rest
 }
 
 // resting is what is known of an object whose Secret is made of nothing but what
@@ -245,5 +263,6 @@ func (r *readings) wake(connection string) {
 func (r *readings) forget(name types.NamespacedName) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.drop(name, r.of[name])
 	delete(r.of, name)
 }

@@ -71,35 +71,21 @@ func (o pass) reread(m *metav1.PartialObjectMetadata) (done bool) {
 	return true
 }
 
-// refreshNow is refresh for who waits for the outcome.
-func (o pass) refreshNow(ctx context.Context, ss *bitnami.SealedSecret, secret *corev1.Secret, refs references) *failure {
+// refreshNow is refresh for who waits for the outcome, or for what is read.
+func (o pass) refreshNow(ctx context.Context, ss *bitnami.SealedSecret, secret *corev1.Secret, refs references) (f *failure, reading <-chan struct{}) {
 	known := o.readings.get(ss)
 	settled := o.settled(ss, secret)
-	switch {
+	switch early := time.Now().Before(known.due); {
 	case known.result != nil:
+		return o.concludeNow(ctx, ss, o.renew(ctx, ss, secret, refs, known.result)), nil
 	case settled && !isTrue(ss.Status.Conditions, bitnami.Ready):
-		return settledFailure(ss)
-	case known.failed != nil && known.done == nil && time.Now().Before(known.due): // the queue will try again
-	case settled && known.done == nil && time.Now().Before(known.due):
-		return nil
-	default:
-		select {
-		case <-o.read(ss, secret, refs):
-		case <-ctx.Done():
-			return unreadable(vault.Failure{Reason: vault.Unreachable, Message: "there was no answer in time", Again: true})
-		}
-		known = o.readings.get(ss)
+		return settledFailure(ss), nil
+	case known.failed != nil && known.done == nil && early: // the queue will try again
+		return o.concludeNow(ctx, ss, o.unread(ss, secret, known)), nil
+	case settled && known.done == nil && early:
+		return nil, nil
 	}
-	var out outcome
-	switch {
-	case known.result != nil:
-		out = o.renew(ctx, ss, secret, refs, known.result)
-	case known.failed != nil:
-		out = o.unread(ss, secret, known)
-	default:
-		return unreadable(vault.Failure{Reason: vault.Unreachable, Message: "it changed meanwhile", Again: true})
-	}
-	return o.concludeNow(ctx, ss, out)
+	return nil, o.read(ss, secret, refs)
 }
 
 // read has the references read, but for those with a lease that lives.

@@ -38,7 +38,7 @@ func TestNoValueOfVaultComesOut(t *testing.T) {
 		return o
 	}
 	s.apply(
-		templated(e.ns, "fail", map[string]any{"k": pw + `{{ fail (index $ "fuin.dev/reference/0") }}`}),
+		templated(e.ns, "fail", map[string]any{"k": pw + `{{ fail (fuinReference "0") }}`}),
 		templated(e.ns, "syntax", map[string]any{"k": pw + `{{ nofunction }}`}),
 		templated(e.ns, "decode", map[string]any{"k": s.ref(e.ns, "c", "pw", "decode=base64")}),
 		templated(e.ns, "deep", map[string]any{"k": s.ref(e.ns, "c", "pw/x/y")}),
