@@ -226,6 +226,7 @@ type failure struct {
 	reason  string // of the conditions and the event
 	kind    string // of the metric: fetch, status, unseal, update, unmanaged
 	message string
+	hint    string // what to do about it; may be empty
 	target  bool  // it rests on the Secret that stands in the way, too
 	again   error // set if trying again may help without any change
 
@@ -234,6 +235,14 @@ type failure struct {
 	refers     bool   // references could not be read: they are tried again on their own time
 	ofValues   bool   // other values of references may mend it
 	connection string // of the Vault that they were to be read from
+}
+
+// advice is the message and what to do.
+func (f *failure) advice() string {
+	if f.hint == "" {
+		return f.message
+	}
+	return f.message + ": " + f.hint
 }
 
 // The reasons are the event reasons of Sealed Secrets.

@@ -141,7 +141,7 @@ func conditionsOf(ss *bitnami.SealedSecret, out outcome) []bitnami.Condition {
 	stalled := bitnami.Condition{Type: bitnami.Stalled, Status: corev1.ConditionFalse, Reason: reasonUnsealed}
 	if f != nil {
 		synced.Status, synced.Message = corev1.ConditionFalse, f.message
-		ready.Status, ready.Reason, ready.Message = corev1.ConditionFalse, f.reason, f.message
+		ready.Status, ready.Reason, ready.Message = corev1.ConditionFalse, f.reason, bounded(f.advice())
 		stalled.Reason = f.reason
 		if f.again == nil {
 			stalled.Status, stalled.Message = corev1.ConditionTrue, "waits for a change of its spec, of the cluster's keys or of the Secret"
@@ -211,7 +211,7 @@ func (o pass) tell(ss *bitnami.SealedSecret, out outcome, said bool) {
 	switch {
 	case out.failure != nil && said:
 		if o.quota.failures.Allow() {
-			o.events.Event(ss, corev1.EventTypeWarning, out.failure.reason, out.failure.message)
+			o.events.Event(ss, corev1.EventTypeWarning, out.failure.reason, bounded(out.failure.advice()))
 		}
 		if out.failure.again != nil && !out.failure.refers {
 			return // the queue logs it, with each try
@@ -219,7 +219,7 @@ func (o pass) tell(ss *bitnami.SealedSecret, out outcome, said bool) {
 		o.log.Error("not opened", "namespace", ss.Namespace, "name", ss.Name, "reason", out.failure.reason, "error", out.failure.message)
 	case out.stale != nil && said:
 		if o.quota.failures.Allow() {
-			o.events.Event(ss, corev1.EventTypeWarning, out.stale.reason, "its Secret stays as it is: "+out.stale.message)
+			o.events.Event(ss, corev1.EventTypeWarning, out.stale.reason, bounded("its Secret stays as it is: "+out.stale.advice()))
 		}
 		o.log.Warn("references could not be read; the Secret stays as it is", "namespace", ss.Namespace, "name", ss.Name, "reason", out.stale.reason, "error", out.stale.message)
 	case out.failure == nil && out.stale == nil && (out.wrote || said) && o.quota.successes.Allow():

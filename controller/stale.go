@@ -16,7 +16,19 @@ import (
 // unreadable is why references were not read. Another try is made whatever the
 // reason: policies, secrets and connections change without a word.
 func unreadable(f vault.Failure) *failure {
-	return &failure{reason: f.Reason, kind: kindReferences, message: bounded(f.Message), again: errUnread, refers: true, connection: f.Connection}
+	return &failure{
+		reason: f.Reason, kind: kindReferences, message: bounded(f.Message), hint: remedies[f.Reason],
+		again: errUnread, refers: true, connection: f.Connection,
+	}
+}
+
+// remedies tell what somebody can do, where it is not Vault alone that has to get well.
+var remedies = map[string]string{
+	vault.NoConnection:   "kubectl get vaultconnections lists those that an administrator made; see docs/vault.md",
+	vault.AccountMissing: "deploy/tenant makes the account",
+	vault.LoginFailed:    "role, audience and mount are those of the VaultConnection",
+	vault.Denied:         "fuin vault policy prints the policy that it needs",
+	vault.AbsentValue:    "write it, or add ?optional=true to leave the key out",
 }
 
 // kindReferences is what metrics call failures of references.
@@ -29,7 +41,7 @@ var errUnread = errors.New("references are to be read again")
 func (o pass) unread(ss *bitnami.SealedSecret, secret *corev1.Secret, known reading) outcome {
 	o.readings.tell(ss)
 	f := *known.failed
-	out := outcome{secret: secret, refers: true, stale: &f, lastRead: o.lastRead(ss, known)}
+	out := outcome{secret: secret, refers: true, stale: known.failed, lastRead: o.lastRead(ss, known)}
 	if o.settled(ss, secret) && isTrue(ss.Status.Conditions, bitnami.Ready) {
 		if out.record = o.known(ss); out.record == nil {
 			out.record = ss.Status.Fuin
@@ -63,6 +75,6 @@ func staleCondition(out outcome) bitnami.Condition {
 		return bitnami.Condition{Type: bitnami.Stale, Status: corev1.ConditionFalse, Reason: "Read", Message: "its references were read when they were due"}
 	}
 	return bitnami.Condition{
-		Type: bitnami.Stale, Status: corev1.ConditionTrue, Reason: out.stale.reason, Message: bounded(out.lastRead + ": " + out.stale.message),
+		Type: bitnami.Stale, Status: corev1.ConditionTrue, Reason: out.stale.reason, Message: bounded(out.lastRead + ": " + out.stale.advice()),
 	}
 }

@@ -98,7 +98,13 @@ func TestNoSecretWithoutItsValues(t *testing.T) {
 	s.put(ns, "db", map[string]any{"password": "v0"})
 	s.Run(fuintest.Alone)
 	s.apply(templated(ns, "new", map[string]any{"a": s.ref(ns, "db", "password"), "b": s.ref(ns, "missing", "k")}))
-	s.says(ns, "new", bitnami.Ready, corev1.ConditionFalse, "VaultAbsent")
+	c := s.says(ns, "new", bitnami.Ready, corev1.ConditionFalse, "VaultAbsent")
+	if !strings.Contains(c.Message, "reading its references: ") || !strings.Contains(c.Message, "optional=true") {
+		t.Errorf("Ready does not say what to do: %s", c.Message)
+	}
+	if c = s.says(ns, "new", bitnami.Stale, corev1.ConditionTrue, "VaultAbsent"); strings.Contains(c.Message, "reading its references") {
+		t.Errorf("Stale says it twice: %s", c.Message)
+	}
 	s.says(ns, "new", bitnami.Stalled, corev1.ConditionFalse, "VaultAbsent")
 	if s.secret(ns, "new") != nil {
 		t.Error("there is a Secret")
