@@ -125,7 +125,11 @@ func (c *connection) judge(req call, status int, body []byte) *Failure {
 	if status >= 300 && status < 400 {
 		return c.down(InvalidAnswer, "Vault redirects, which is not followed: give the address of the server itself")
 	}
-	if err := json.Unmarshal(body, &said); err != nil {
+	err := json.Unmarshal(body, &said)
+	switch {
+	case err != nil && req.slow && status < 300: // such as a certificate in PEM
+		return c.aside(InvalidAnswer, "the engine answers without JSON: nothing there is a value")
+	case err != nil:
 		return c.down(statusReason(status), fmt.Sprintf("the answer (HTTP %d) is not Vault's: no JSON", status))
 	}
 	nothing := status == http.StatusNotFound && len(said.Errors) == 0 && (said.Errors != nil || said.Data != nil)
@@ -155,12 +159,16 @@ func (c *connection) refusal(req call, status int, said []string) *Failure {
 	switch {
 	case status == http.StatusForbidden:
 		return c.fault(Denied, "Vault denies it (HTTP 403)")
+	case status == http.StatusTooManyRequests && req.slow: // a quota of the engine, or of leases
+		return c.aside(RateLimited, "a quota is exceeded (HTTP 429)")
 	case status == http.StatusTooManyRequests:
 		return c.down(RateLimited, "Vault's rate limit is exceeded (HTTP 429)")
 	case status == http.StatusServiceUnavailable && mentions(said, "sealed"):
 		return c.down(SealedVault, "Vault is sealed")
 	case status == http.StatusInternalServerError && mentions(said, "active cluster node", "standby", "not active"):
 		return c.down(Unreachable, "Vault has no active server")
+	case req.slow && (status == http.StatusBadGateway || status == http.StatusGatewayTimeout): // of a server behind the engine
+		return c.aside(FailedRequest, fmt.Sprintf("Vault answers HTTP %d", status))
 	case status == http.StatusBadGateway, status == http.StatusServiceUnavailable, status == http.StatusGatewayTimeout:
 		return c.down(Unreachable, fmt.Sprintf("Vault answers HTTP %d", status))
 	case status == http.StatusNotFound && said == nil:

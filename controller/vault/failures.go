@@ -23,6 +23,14 @@ func (c *connection) down(reason, message string) *Failure {
 	return f
 }
 
+// aside is a failure of what was asked that tells nothing about the connection: what
+// one namespace reads must not keep the others from it.
+func (c *connection) aside(reason, message string) *Failure {
+	f := c.fault(reason, message)
+	f.mute = true
+	return f
+}
+
 // about puts what was asked for before a failure's message, unless the failure
 // has nothing to do with it.
 func (f *Failure) about(path string) *Failure {
@@ -41,9 +49,7 @@ func (c *connection) transportFailure(req call, err error) *Failure {
 	case errors.Is(err, errLarge):
 		return c.fault(InvalidAnswer, fmt.Sprintf("the answer is larger than %d bytes", maxAnswer))
 	case errors.Is(err, context.DeadlineExceeded) && req.slow:
-		f := c.fault(FailedRequest, fmt.Sprintf("no answer within %s", c.timeout))
-		f.mute = true
-		return f
+		return c.aside(FailedRequest, fmt.Sprintf("no answer within %s", c.timeout))
 	case errors.Is(err, context.DeadlineExceeded):
 		return c.down(Unreachable, fmt.Sprintf("no answer within %s", c.timeout))
 	}
