@@ -54,6 +54,10 @@ type atRest struct {
 	mac  string // of their values
 }
 
+// maxResting is how many references an object may have that are kept in memory while
+// it rests: for one with more, the API server is asked each time.
+const maxResting = 100
+
 // restingAt keeps references without the text that they were read from.
 func restingAt(refs []reference.Reference, mac string) *atRest {
 	kept := slices.Clone(refs)

@@ -176,7 +176,7 @@ func (o pass) useUp(ss *bitnami.SealedSecret, out *outcome, v *values, res *resu
 		due = v.lease.Renew.Time
 	}
 	var rest *atRest
-	if v.lease == nil && out.failure == nil {
+	if v.lease == nil && out.failure == nil && len(v.all) <= maxResting {
 		rest = restingAt(v.all, v.mac)
 	}
 	o.readings.used(ss, due, rest)

@@ -40,7 +40,6 @@ var errUnread = errors.New("references are to be read again")
 // unread is the outcome where the references could not be read.
 func (o pass) unread(ss *bitnami.SealedSecret, secret *corev1.Secret, known reading) outcome {
 	o.readings.tell(ss)
-	f := *known.failed
 	out := outcome{secret: secret, refers: true, stale: known.failed, lastRead: o.lastRead(ss, known)}
 	if o.settled(ss, secret) && isTrue(ss.Status.Conditions, bitnami.Ready) {
 		if out.record = o.known(ss); out.record == nil {
@@ -49,8 +48,8 @@ func (o pass) unread(ss *bitnami.SealedSecret, secret *corev1.Secret, known read
 		out.record = out.record.DeepCopy()
 		return out
 	}
-	never := f
-	never.message = "reading its references: " + f.message
+	never := *known.failed
+	never.message = "reading its references: " + never.message
 	out.failure = &never
 	return out
 }
