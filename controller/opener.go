@@ -227,8 +227,8 @@ type failure struct {
 	kind    string // of the metric: fetch, status, unseal, update, unmanaged
 	message string
 	hint    string // what to do about it; may be empty
-	target  bool  // it rests on the Secret that stands in the way, too
-	again   error // set if trying again may help without any change
+	target  bool   // it rests on the Secret that stands in the way, too
+	again   error  // set if trying again may help without any change
 
 	undecided bool // none at all: not all keys were tried yet
 
