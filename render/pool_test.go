@@ -15,7 +15,7 @@ import (
 )
 
 // hello is the frame that a child begins with.
-const hello = `printf '\000\000\000\033{"protocol":2,"landlock":0}'; `
+const hello = `printf '\000\000\000\033{"protocol":3,"landlock":0}'; `
 
 // scripts stand in for fuin-render and fail in all ways that it should not.
 var scripts = map[string]string{
