@@ -30,7 +30,15 @@ type Config struct {
 	Clusters []Cluster         // in the order of the file
 	Recovery []*keys.Recipient // added to every age sealing; compatible with each other
 	Rules    []Rule            // the first that matches a path counts
+	Defaults Defaults
 	Check    Check
+}
+
+// Defaults are what holds where nothing nearer says otherwise. The scope is
+// that of all Rules which name none.
+type Defaults struct {
+	Scope  seal.Scope  // "" leaves it to the Secret
+	Output seal.Format // that sealed files are written in; "" is that of the input
 }
 
 // Cluster is a cluster that values are sealed for.

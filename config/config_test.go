@@ -83,7 +83,7 @@ func TestRefusesWhatItDoesNotKnow(t *testing.T) {
 		"two documents":     {"version: 1\n---\nversion: 1\n", "more than one document", ""},
 		"a misspelled rule": {"version: 1\nrulse: []\n", `line 2: unknown field "rulse"`, "did you mean rules?"},
 		"a misspelled path": {rules("{pth: a, clusters: [production]}"), `line 5: unknown field "pth"`, "did you mean path?"},
-		"a field of old":    {"version: 1\nwhatever: 1\n", `unknown field "whatever"`, "known are check, clusters, recovery, rules, version"},
+		"a field of old":    {"version: 1\nwhatever: 1\n", `unknown field "whatever"`, "known are check, clusters, defaults, recovery, rules, version"},
 		"twice":             {"version: 1\nversion: 1\n", `line 2: "version" stands twice`, "keep one"},
 		"anchor":            {"version: 1\nrules: &a []\n", "line 2: an anchor", "write it out"},
 		"merge":             {"version: 1\n<<: {rules: []}\n", "where a field's name belongs", ""},

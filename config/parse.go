@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"regexp"
@@ -32,6 +33,7 @@ func parse(data []byte) (*Config, error) {
 		"clusters": c.readClusters,
 		"recovery": c.readRecovery,
 		"rules":    c.readRules,
+		"defaults": c.Defaults.read,
 		"check":    c.Check.read,
 	})
 	switch {
@@ -164,6 +166,24 @@ func (c *Config) readRules(n *yaml.Node) error {
 	})
 }
 
+func (d *Defaults) read(n *yaml.Node) error {
+	return each(n, fields{"scope": scope(&d.Scope), "output": format(&d.Output)})
+}
+
+func format(to *seal.Format) func(*yaml.Node) error {
+	return func(n *yaml.Node) error {
+		var name string
+		if err := text(&name)(n); err != nil {
+			return err
+		}
+		*to = seal.Format(name)
+		if *to != seal.YAML && *to != seal.JSON {
+			return refuseAt(n.Line, "write yaml or json", "%.80q is no format", name)
+		}
+		return nil
+	}
+}
+
 func scope(to *seal.Scope) func(*yaml.Node) error {
 	return func(n *yaml.Node) error {
 		var name string
@@ -198,8 +218,12 @@ func (k *Check) readAllow(n *yaml.Node) error {
 	})
 }
 
-// resolve checks that the clusters exist that rules name.
+// resolve checks that the clusters exist that rules name, and gives rules their
+// defaults.
 func (c *Config) resolve() error {
+	for i := range c.Rules {
+		c.Rules[i].Scope = cmp.Or(c.Rules[i].Scope, c.Defaults.Scope)
+	}
 	known := make([]string, 0, len(c.Clusters))
 	for _, cluster := range c.Clusters {
 		known = append(known, cluster.Name)

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"fuin.dev/check"
+	"fuin.dev/config"
 	"github.com/spf13/cobra"
 )
 
@@ -19,6 +20,8 @@ type checkFlags struct {
 	fix      bool
 	output   outputFlags
 	baseline baselineFlags
+
+	renderSaid bool // a flag decided on render
 }
 
 func newCheck(u *ui) *cobra.Command {
@@ -53,7 +56,10 @@ the rules. The exit code is 3 if there are findings; advice alone is none.`,
   fuin check overlays/production -o sarif --out findings.sarif
   helm template shop | fuin check -`,
 		Args: f.check,
-		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd.Context(), u, args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.renderSaid = cmd.Flags().Changed("render")
+			return f.run(cmd.Context(), u, args)
+		},
 	}
 	cmd.Flags().BoolVar(&f.staged, "staged", false, "check what is staged in Git's index; reports only documents that changed")
 	cmd.Flags().StringVar(&f.history, "history", "", "check what the commits of a `RANGE` added, as git log takes it: main..HEAD, or HEAD for all")
@@ -61,7 +67,7 @@ the rules. The exit code is 3 if there are findings; advice alone is none.`,
 		"text", "text", "yaml", "json", "sarif", "junit", "github")
 	cmd.Flags().StringVar(&f.output.file, "out", "", "write to `FILE` instead of standard output, atomically")
 	cmd.Flags().BoolVar(&f.strict, "strict", false, "let advice count as findings, too")
-	cmd.Flags().BoolVar(&f.render, "render", false, "render the directories of check.render, or else every kustomization that no other includes, and check what comes out")
+	cmd.Flags().BoolVar(&f.render, "render", false, "render the directories of check.render, or else every kustomization that no other includes, and check what comes out; where .fuin.yaml has check.render, the default of a check of the whole tree")
 	cmd.Flags().BoolVar(&f.fix, "fix", false, "seal the Secrets that are found, in place, where a rule of .fuin.yaml tells for which cluster; what is left is printed")
 	f.baseline.add(cmd)
 	return cmd
@@ -91,6 +97,9 @@ func (f *checkFlags) run(ctx context.Context, u *ui, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := f.renderMarked(c, args); err != nil {
+		return err
+	}
 	findings, err := f.find(ctx, c)
 	if err != nil {
 		return err
@@ -110,6 +119,19 @@ func (f *checkFlags) run(ctx context.Context, u *ui, args []string) error {
 		return err
 	}
 	return f.judge(findings)
+}
+
+// renderMarked has the whole tree rendered where its configuration names
+// directories for that.
+func (f *checkFlags) renderMarked(c *checkRun, args []string) error {
+	if f.renderSaid || f.staged || f.history != "" || len(args) > 0 {
+		return nil
+	}
+	known, err := c.configuredFor(config.File)
+	if err == nil && known.config != nil {
+		f.render = len(known.config.Check.Render) > 0
+	}
+	return err
 }
 
 // find returns all findings, in the order of files and lines.

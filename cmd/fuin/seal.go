@@ -194,7 +194,11 @@ func (f *sealFlags) seal(plans *planner, in input, data []byte) (seal.Result, er
 	if err != nil {
 		return seal.Result{}, err
 	}
-	return plan.seal(data, f.options)
+	options := f.options
+	if options.Format == "" && !f.inPlace && plan.repository != nil {
+		options.Format = plan.repository.config.Defaults.Output
+	}
+	return plan.seal(data, options)
 }
 
 func (f *sealFlags) summarize(u *ui, done []outcome) {
