@@ -44,7 +44,7 @@ func TestValidate(t *testing.T) {
 		"invalid":            {"version: 1\nrulse: []\n", []string{"2 invalid error unknown field"}},
 		"unknown cluster":    {head + "rules: [{path: prod/**, clusters: [b]}]\n", []string{`4 invalid error names cluster "b"`}},
 		"mixed recovery":     {"version: 1\nrecovery: [" + strings.TrimSpace(hybrid) + ", " + strings.TrimSpace(classic) + "]\n", []string{"2 invalid error mixed"}},
-		"unmatched":          {head + "rules:\n  - {path: prod/**, clusters: [a]}\n  - {path: prodcution/**, clusters: [a]}\n", []string{"6 unmatched-rule error no path matches prodcution/**"}},
+		"unmatched":          {head + "rules:\n  - {path: prod/**, clusters: [a]}\n  - {path: prodution/**, clusters: [a]}\n", []string{"6 unmatched-rule error no path matches prodution/**"}},
 		"only in .git":       {head + "rules:\n  - {path: prod/**, clusters: [a]}\n  - {path: .git/**, clusters: [a]}\n", []string{"6 unmatched-rule error"}},
 		"a directory counts": {head + "rules:\n  - {path: prod/deep, clusters: [a]}\n", nil},
 		"unreached":          {head + "rules:\n  - {path: '**', clusters: [a]}\n  - {path: prod/**, clusters: [a]}\n", []string{"6 unreached-rule error match ** before it"}},
