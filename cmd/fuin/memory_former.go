@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -19,6 +20,9 @@ func (u *ui) recallFrom(ctx context.Context, out string, inputs []input) {
 	}
 	m.former = func() []string {
 		if out != "" {
+			if info, err := os.Stat(out); err != nil || !info.Mode().IsRegular() {
+				return nil // a pipe is not asked what it held
+			}
 			data, err := readFile(ctx, out, seal.MaxManifest)
 			if err != nil {
 				return nil
