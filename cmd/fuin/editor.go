@@ -49,7 +49,7 @@ func (u *ui) editor(file string) []string {
 	}
 	args := strings.Fields(command)
 	if slices.Contains([]string{"vim", "nvim"}, filepath.Base(args[0])) {
-		args = append(args, "-n", "-i", "NONE") // which keeps what was yanked out of files in $HOME
+		args = append(args, "-n", "-i", "NONE", "-c", "set noundofile") // else swapped, yanked and undone text is kept in $HOME
 	}
 	return append(args, file)
 }
