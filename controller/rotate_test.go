@@ -140,7 +140,7 @@ func (s *system) isJSON(name, text string, want int) {
 		s.ok(dec.Decode(&one))
 		n++
 	}
-	if n != want || strings.Count(text, "\n}\n{\n") != want-1 {
+	if n != want || strings.Count(text, "}\n{") != want-1 {
 		s.t.Errorf("%s: %d objects, want %d: %s", name, n, want, text)
 	}
 }
