@@ -9,7 +9,7 @@ import (
 func tenantParts() []part {
 	return []part{
 		say(`An administrator readies a namespace for each environment: deploy/tenant
-			makes an account in it, with a Role. Whatever an Environment reads and
+			makes an account in it, with a Role, and one for Vault. Whatever an Environment reads and
 			writes is read and written as this account. The controller may act as it,
 			and cannot write a Deployment otherwise.`),
 		act(leaveRepository),
@@ -19,7 +19,7 @@ func tenantParts() []part {
 			"    kubectl --context $1 apply -f - | tail -n 1\n"+
 			"}\n"+
 			"ready staging development\nready staging staging\nready production production").
-			prints("namespace/development created", "namespace/production created", "serviceaccount/fuin-deployer created"),
+			prints("namespace/development created", "namespace/production created", "serviceaccount/vault-reader created"),
 	}
 }
 
