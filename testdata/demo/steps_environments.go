@@ -9,9 +9,9 @@ import (
 func tenantParts() []part {
 	return []part{
 		say(`An administrator readies a namespace for each environment: deploy/tenant
-			makes an account in it, with a Role, and one for Vault. Whatever an Environment reads and
-			writes is read and written as this account. The controller may act as it,
-			and cannot write a Deployment otherwise.`),
+			makes an account in it, with a Role, and one that could log in to a Vault.
+			Whatever an Environment reads and writes is read and written as the first.
+			The controller may act as it, and cannot write a Deployment otherwise.`),
 		act(leaveRepository),
 		run("ready() {\n"+
 			"  kubectl --context $1 create namespace $2\n"+
