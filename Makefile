@@ -43,7 +43,7 @@ verify: lint race generate ## Lint, race tests; fails if generating or tidying c
 		echo "make verify: files are not as generated, or not committed:"; echo "$$changed"; exit 1; fi
 
 race: ## Run the tests that need no server under the race detector
-	CGO_ENABLED=1 $(TEST) -race ./keys/... ./seal/... ./render/... ./cmd/...
+	CGO_ENABLED=1 GORACE=atexit_sleep_ms=0 $(TEST) -race -timeout 30m ./keys/... ./seal/... ./render/... ./cmd/...
 
 ## Now and then
 
