@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"fuin.dev/controller/api/v1alpha1"
+	"fuin.dev/controller/fuintest"
 	"fuin.dev/controller/gittest"
 	"fuin.dev/controller/kubetest"
 	corev1 "k8s.io/api/core/v1"
@@ -142,7 +143,7 @@ func (s *system) cli(args ...string) string {
 	s.t.Helper()
 	config := filepath.Join(s.t.TempDir(), "admin")
 	s.ok(kubetest.WriteKubeconfig(config, s.Admin(), "default"))
-	cmd := exec.CommandContext(s.t.Context(), filepath.Join(bin, "fuin"), args...)
+	cmd := exec.CommandContext(s.t.Context(), filepath.Join(fuintest.Bin, "fuin"), args...)
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+config)
 	var out, messages bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &messages

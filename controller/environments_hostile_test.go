@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"fuin.dev/controller/fuintest"
 	"fuin.dev/controller/gittest"
 	"fuin.dev/controller/kubetest"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -99,10 +100,10 @@ func TestHostileRepositories(t *testing.T) {
 	end()
 	peak := <-most
 	t.Logf("at most %d MiB in all, %d children", peak.memory>>20, peak.children)
-	if !raceEnabled && peak.memory > 1536<<20 {
+	if !fuintest.RaceEnabled && peak.memory > 1536<<20 {
 		t.Errorf("controller and sandboxes had %d MiB", peak.memory>>20)
 	}
-	if own := memory(strconv.Itoa(p.cmd.Process.Pid), "VmHWM"); !raceEnabled && own > 512<<20 {
+	if own := memory(strconv.Itoa(p.cmd.Process.Pid), "VmHWM"); !fuintest.RaceEnabled && own > 512<<20 {
 		t.Errorf("the controller itself had %d MiB", own>>20)
 	}
 	if strings.Contains(p.log.String(), "panic") {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"fuin.dev/controller/fuintest"
 	"fuin.dev/controller/gittest"
 	"fuin.dev/controller/kubetest"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -108,7 +109,7 @@ func repository(t *testing.T, root string) files {
 func (s *system) printed(args ...string) (all []*unstructured.Unstructured) {
 	s.t.Helper()
 	var messages bytes.Buffer
-	cmd := exec.CommandContext(s.t.Context(), filepath.Join(bin, "fuin"), args...)
+	cmd := exec.CommandContext(s.t.Context(), filepath.Join(fuintest.Bin, "fuin"), args...)
 	cmd.Stderr = &messages
 	out, err := cmd.Output()
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"fuin.dev/controller/fuintest"
 	"fuin.dev/controller/kubetest"
 )
 
@@ -24,7 +25,7 @@ func runFor(t *testing.T, program string, args ...string) (string, error) {
 }
 
 func TestControllerVersion(t *testing.T) {
-	out, err := runFor(t, filepath.Join(bin, "fuin-controller"), "--version")
+	out, err := runFor(t, filepath.Join(fuintest.Bin, "fuin-controller"), "--version")
 	if err != nil || !regexp.MustCompile(`^controller version: \S+\n$`).MatchString(out) {
 		t.Errorf("%q, %v", out, err)
 	}
@@ -49,7 +50,7 @@ func TestEveryFlagOfSealedSecretsIsAccepted(t *testing.T) {
 		}
 		args = append(args, arg)
 	}
-	if out, err := runFor(t, filepath.Join(bin, "fuin-controller"), append(args, "--version")...); err != nil {
+	if out, err := runFor(t, filepath.Join(fuintest.Bin, "fuin-controller"), append(args, "--version")...); err != nil {
 		t.Errorf("%v: %s", err, out)
 	}
 }
@@ -91,11 +92,11 @@ func TestRunsWithTheArgumentsOfTheChart(t *testing.T) {
 
 func TestFlagsFromTheEnvironmentOfSealedSecrets(t *testing.T) {
 	t.Setenv("SEALED_SECRETS_ALL_NAMESPACES", "perhaps")
-	out, err := runFor(t, filepath.Join(bin, "fuin-controller"), "--all-namespaces=false", "--version")
+	out, err := runFor(t, filepath.Join(fuintest.Bin, "fuin-controller"), "--all-namespaces=false", "--version")
 	if err != nil {
 		t.Errorf("the command line does not win: %v: %s", err, out)
 	}
-	if out, err = runFor(t, filepath.Join(bin, "fuin-controller"), "--version"); err == nil || !strings.Contains(out, "SEALED_SECRETS_ALL_NAMESPACES") {
+	if out, err = runFor(t, filepath.Join(fuintest.Bin, "fuin-controller"), "--version"); err == nil || !strings.Contains(out, "SEALED_SECRETS_ALL_NAMESPACES") {
 		t.Errorf("the variable was not read: %s", out)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"fuin.dev/controller/fuintest"
 	"fuin.dev/controller/kubetest"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -28,7 +29,7 @@ func (s *system) helms(renderers string) map[string]helm {
 	s.ok(kubetest.WriteKubeconfig(admin, s.Admin(), ""))
 	deploy, err := filepath.Abs(filepath.Join("..", "deploy")) // whose helm-plugin is the plugin
 	s.ok(err)
-	env := append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "HOME="+home, "KUBECONFIG="+admin)
+	env := append(os.Environ(), "PATH="+fuintest.Bin+string(os.PathListSeparator)+os.Getenv("PATH"), "HOME="+home, "KUBECONFIG="+admin)
 	return map[string]helm{
 		"3": {s, nil, filepath.Join(renderers, "helm3"), []string{"--post-renderer", "fuin", "--post-renderer-args", "filter"}, env},
 		"4": {s, nil, filepath.Join(renderers, "helm4"), []string{"--post-renderer", "fuin-filter"}, append(env, "HELM_PLUGINS="+deploy)},

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"fuin.dev/controller/fuintest"
 	"fuin.dev/controller/kubetest"
 	"fuin.dev/keys"
 	"fuin.dev/render"
@@ -227,7 +228,7 @@ func TestKubesealRecoversWhatWeSeal(t *testing.T) {
 
 func TestOpensOfflineWhatKubesealSealed(t *testing.T) {
 	s, ns := shared(t)
-	pool := render.NewPool(render.Config{Path: filepath.Join(bin, "fuin-render")})
+	pool := render.NewPool(render.Config{Path: filepath.Join(fuintest.Bin, "fuin-render")})
 	defer pool.Close()
 	k := s.kubeseal(s.recipient("cert.pem").Marshal())
 	for _, output := range []string{"yaml", "json"} {

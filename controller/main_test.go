@@ -3,10 +3,8 @@ package controller_test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -17,42 +15,11 @@ import (
 	"testing"
 	"time"
 
+	"fuin.dev/controller/fuintest"
 	"fuin.dev/controller/kubetest"
-	"github.com/go-logr/logr"
-	ctrl "sigs.k8s.io/controller-runtime"
 )
 
-// bin holds the programs under test, built once.
-var bin string
-
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "fuin-bin-")
-	if err == nil {
-		err = build(dir)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	bin = dir
-	ctrl.SetLogger(logr.Discard())
-	kubetest.Main(m)
-}
-
-// build makes the controller and its sandbox, side by side as in an image, and
-// the CLI. The sandbox never looks for races: that takes more memory than it may have.
-func build(dir string) error {
-	args := []string{"build", "-o", dir}
-	if raceEnabled {
-		args = append(args, "-race")
-	}
-	for _, program := range [][]string{append(args, "fuin.dev/cmd/fuin-controller"), {"build", "-o", dir, "fuin.dev/cmd/fuin-render", "fuin.dev/cmd/fuin"}} {
-		if out, err := exec.Command("go", program...).CombinedOutput(); err != nil {
-			return fmt.Errorf("%w: %s", err, out)
-		}
-	}
-	return nil
-}
+func TestMain(m *testing.M) { fuintest.Main(m) }
 
 // system is a cluster with Fuin's CRD and RBAC, and room for a controller that
 // runs as its own account.
@@ -130,7 +97,7 @@ func (s *system) run(args ...string) *process {
 func (s *system) start(args ...string) *process {
 	s.t.Helper()
 	p := &process{t: s.t, log: &output{}, done: make(chan struct{}), metrics: s.freeAddress()}
-	p.cmd = exec.Command(filepath.Join(bin, "fuin-controller"), append([]string{
+	p.cmd = exec.Command(filepath.Join(fuintest.Bin, "fuin-controller"), append([]string{
 		"--kubeconfig", s.kubeconfig, "--namespace", "fuin-system", "--key-size", "2048",
 		"--listen-addr", "127.0.0.1:0", "--listen-metrics-addr", p.metrics, "--log-level", "DEBUG",
 	}, args...)...)

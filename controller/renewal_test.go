@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"fuin.dev/controller/api/bitnami"
+	"fuin.dev/controller/fuintest"
 	"fuin.dev/controller/kubetest"
 	"fuin.dev/keys"
 	corev1 "k8s.io/api/core/v1"
@@ -93,7 +94,7 @@ func (s *system) fuin(args ...string) (stdout string, code int) {
 	s.t.Helper()
 	admin := filepath.Join(s.t.TempDir(), "admin")
 	s.ok(kubetest.WriteKubeconfig(admin, s.Admin(), ""))
-	cmd := exec.CommandContext(s.t.Context(), filepath.Join(bin, "fuin"), args...)
+	cmd := exec.CommandContext(s.t.Context(), filepath.Join(fuintest.Bin, "fuin"), args...)
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+admin)
 	var out, errs output
 	cmd.Stdout, cmd.Stderr = &out, &errs

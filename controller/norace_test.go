@@ -1,6 +1,0 @@
-//go:build !race
-
-package controller_test
-
-// raceEnabled tells that the programs under test look for races, too.
-const raceEnabled = false
