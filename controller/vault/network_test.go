@@ -126,9 +126,14 @@ func (n *network) fails(h hitch) {
 	if asked := n.metric("fuin_vault_requests_total", n.conn) - before; asked > 10 {
 		n.t.Errorf("100 failures are %v requests", asked)
 	}
-	vc := n.says(n.conn, "Ready=False/"+h.reason, "Reachable=False/"+h.reason, "Sealed=Unknown/"+h.reason)
-	if m := messageOf(vc, v1alpha1.Ready); !strings.Contains(m, h.message) || strings.Contains(m, canary) {
-		n.t.Errorf("the condition says %q", m)
+	said := ""
+	n.eventually("the condition says "+h.message, func() bool { // new words are said once they are met twice
+		vc := n.says(n.conn, "Ready=False/"+h.reason, "Reachable=False/"+h.reason, "Sealed=Unknown/"+h.reason)
+		said = messageOf(vc, v1alpha1.Ready)
+		return strings.Contains(said, h.message)
+	})
+	if strings.Contains(said, canary) {
+		n.t.Errorf("the condition says %q", said)
 	}
 }
 
