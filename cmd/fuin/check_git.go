@@ -72,22 +72,6 @@ func isTracked(root, name string) bool {
 	return err != nil // 1: not ignored
 }
 
-// staged finds what is to be committed.
-func (c *checkRun) staged(ctx context.Context, paths []string) error {
-	var err error
-	if c.blobs, err = openBlobs(ctx); err != nil { // while git compares, this one starts
-		return err
-	}
-	args := []string{"diff", "--cached", "--raw", "-z", "--no-renames", "--no-abbrev", "--ignore-submodules", "--diff-filter=AMT", "--"}
-	out, err := gitOutput(ctx, append(args, paths...)...)
-	if err != nil {
-		return err
-	}
-	return eachChange(out, func(change gitChange) {
-		c.add(checkedFile{name: change.name, blob: change.blob, before: change.before})
-	})
-}
-
 // history finds what the commits of a range added, each version once. Of a
 // merge that is what it has of none of its parents.
 func (c *checkRun) history(ctx context.Context, commits string, paths []string) error {
@@ -104,7 +88,7 @@ func (c *checkRun) history(ctx context.Context, commits string, paths []string) 
 	}
 	seen := map[[2]string]bool{}
 	err = eachChange(out, func(change gitChange) {
-		if version := [2]string{change.name, change.blob}; !seen[version] {
+		if version := [2]string{change.name, change.blob}; change.isFile() && !seen[version] {
 			seen[version] = true
 			c.add(checkedFile{name: change.name, blob: change.blob, before: change.before, commit: change.commit})
 		}
@@ -115,8 +99,11 @@ func (c *checkRun) history(ctx context.Context, commits string, paths []string) 
 	return err
 }
 
-// A gitChange is a file that was added or changed.
-type gitChange struct{ name, blob, before, commit string }
+// A gitChange is a path that differs; blob and before are "" for none.
+type gitChange struct{ name, mode, blob, before, status, commit string }
+
+// isFile reports whether it is a file now: no link, no submodule, not deleted.
+func (c gitChange) isFile() bool { return strings.HasPrefix(c.mode, "100") && c.blob != "" }
 
 // eachChange reads what git diff --raw -z prints, between lines that name
 // commits: modes, hashes and a status, of a merge a column for each parent.
@@ -140,19 +127,21 @@ func eachChange(out []byte, visit func(gitChange)) error {
 			return errors.New("git diff --raw: its answer is not of the form that is known")
 		}
 		i++
-		change := gitChange{name: fields[i], blob: columns[2*parents+1], commit: commit}
+		change := gitChange{name: fields[i], mode: columns[parents], blob: hashOf(columns[2*parents+1]), status: columns[2*parents+2], commit: commit}
 		if parents == 1 {
-			change.before = columns[2]
+			change.before = hashOf(columns[2])
 		}
-		if strings.Trim(change.before, "0") == "" {
-			change.before = ""
-		}
-		isFile := strings.HasPrefix(columns[parents], "100")
-		if isFile && strings.Trim(change.blob, "0") != "" {
-			visit(change)
-		}
+		visit(change)
 	}
 	return nil
+}
+
+// hashOf is "" for the zeros that stand for no blob.
+func hashOf(column string) string {
+	if strings.Trim(column, "0") == "" {
+		return ""
+	}
+	return column
 }
 
 // gitBlobs reads blobs by their hash from one git process.
@@ -211,7 +200,7 @@ func (b *gitBlobs) pair(blob, before string) (data, old []byte, err error) {
 	return data, old, nil
 }
 
-// exists asks for a file of the index, or of a commit.
+// exists asks for a file of a commit.
 func (b *gitBlobs) exists(commit, name string) bool {
 	if strings.ContainsAny(name, "\n\x00") {
 		return false

@@ -22,7 +22,8 @@ type checkRun struct {
 	git   bool   // it is the root of a Git work tree
 	files []checkedFile
 
-	blobs       *gitBlobs // of --staged and --history
+	blobs       *gitBlobs    // of --staged and --history
+	index       *stagedIndex // of --staged
 	mu          sync.Mutex
 	byDirectory map[string]*configured // by names from the root
 	byRoot      map[string]*configured // by directories of .fuin.yaml
@@ -307,10 +308,12 @@ func (c *checkRun) final(file checkedFile, scope seal.Scope, at check.Place) (fi
 
 // exists reports whether a name is a file that is checked, too.
 func (c *checkRun) exists(file checkedFile, name string) bool {
-	if c.blobs != nil {
+	switch {
+	case c.index != nil:
+		return c.index.exists(name)
+	case c.blobs != nil:
 		return c.blobs.exists(file.commit, name)
-	}
-	if !c.git {
+	case !c.git:
 		info, err := os.Stat(filepath.Join(c.root, filepath.FromSlash(name)))
 		return err == nil && info.Mode().IsRegular()
 	}
