@@ -69,6 +69,8 @@ type Checker struct {
 	// Clusters are the names of the clusters a fingerprint is known for; nil
 	// leaves out what only they tell.
 	Clusters map[string][]string
+	// Former are the clusters' former keys, by fingerprint.
+	Former map[string][]config.Former
 	// Final tells where kustomizations put an object of a file; ok is false if
 	// they do not agree, or cannot be read. nil is for files that are applied as
 	// they are.

@@ -34,6 +34,8 @@ const (
 	URLCredentials     = "url-credentials"
 	ScopeMismatch      = "scope-mismatch"
 	WrongCluster       = "wrong-cluster"
+	RetiredKey         = "retired-key"
+	RevokedKey         = "revoked-key"
 	UnknownKey         = "unknown-key"
 	TokenMisplaced     = "token-misplaced"
 	TokenDamaged       = "token-damaged"
@@ -52,6 +54,7 @@ const (
 	tokenIt   = "put a sealed token in its place: fuin seal --token"
 	revokeIt  = "take it out of the repository, and replace it where it is used: who has the history has it"
 	sealAnew  = "seal it again for where it stands"
+	resealIt  = "fuin reseal FILE moves it to the newest key"
 	explainIt = "fuin config explain FILE tells which rule and keys hold"
 )
 
@@ -77,7 +80,9 @@ var rules = []Rule{
 	{URLCredentials, "a URL with a password in it", "put the whole URL into a Secret, and seal that", Error, true},
 	{ScopeMismatch, "a SealedSecret whose scope, namespace or name is another than its template's or the rule's for its path", sealAnew, Error, false},
 	{WrongCluster, "a SealedSecret with a key of a cluster that the rules do not name for its path", explainIt, Error, false},
-	{UnknownKey, "a SealedSecret sealed with keys that no committed file holds: retired ones, or another cluster's", "fuin reseal moves it to the newest key", Advice, false},
+	{RetiredKey, "a SealedSecret sealed with a key that its cluster retired: it opens, for now", resealIt, Advice, false},
+	{RevokedKey, "a SealedSecret sealed with a key that its cluster revoked or has no more", "seal new values: who has the key reads the old ones", Error, false},
+	{UnknownKey, "a SealedSecret sealed with keys that no committed file tells of, as those of an unknown cluster", "fuin keys sync, if they are older than what is committed; fuin reseal moves it to the newest key", Advice, false},
 	{TokenMisplaced, "a sealed token where nothing turns it into a Secret", moveIt, Error, false},
 	{TokenDamaged, "a sealed token that is cut short or altered", "make it anew: fuin seal --token", Error, false},
 	{ReferenceInvalid, "a Vault reference that does not parse", "see docs/vault.md for its form", Error, false},

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"fuin.dev/config"
+	"fuin.dev/keys"
 	"fuin.dev/seal"
 	"go.yaml.in/yaml/v3"
 )
@@ -162,25 +164,51 @@ func (d *document) sealedKeys(a at, n *yaml.Node) {
 }
 
 // sealedFor reports a SealedSecret that no committed key of a cluster is known
-// to open.
+// to open, or only one that it gave up.
 func (d *document) sealedFor(a at, hint *yaml.Node, path, cluster string) {
 	fingerprints := seal.Object{Annotations: map[string]string{seal.AnnotationKey: text(hint)}}.Hints()
 	var others []string
+	var former []config.Former
 	for _, fingerprint := range fingerprints {
 		for _, known := range d.file.Clusters[fingerprint] {
 			if known == cluster {
 				return
 			}
-			if !slices.Contains(others, known) {
-				others = append(others, known)
+			others = append(others, known)
+		}
+		for _, f := range d.file.Former[fingerprint] {
+			if f.Cluster == cluster {
+				former = append(former, f)
+			} else {
+				others = append(others, f.Cluster)
 			}
 		}
 	}
 	switch {
 	case len(fingerprints) == 0:
+	case len(former) > 0:
+		d.sealedFormerly(a, hint, former)
 	case len(others) > 0:
-		d.found(a, hint, Finding{Rule: WrongCluster, Message: fmt.Sprintf("sealed for %s, and the rule for %s names %s", strings.Join(others, ", "), path, cluster)})
+		slices.Sort(others)
+		d.found(a, hint, Finding{Rule: WrongCluster, Message: fmt.Sprintf("sealed for %s, and the rule for %s names %s", strings.Join(slices.Compact(others), ", "), path, cluster)})
 	default:
-		d.found(a, hint, Finding{Rule: UnknownKey, Message: "sealed with no key that is committed for cluster " + cluster})
+		d.found(a, hint, Finding{Rule: UnknownKey, Message: "sealed with a key that no rule knows, and the rule for " + path + " names cluster " + cluster})
 	}
+}
+
+// sealedFormerly reports the best of the keys that a cluster gave up. One that
+// was only replaced is as good as any.
+func (d *document) sealedFormerly(a at, hint *yaml.Node, former []config.Former) {
+	order := []keys.Fate{keys.WasReplaced, keys.WasRetired, keys.WasRevoked, keys.WasRemoved}
+	best := slices.MinFunc(former, func(a, b config.Former) int {
+		return slices.Index(order, a.Fate) - slices.Index(order, b.Fate)
+	})
+	f := Finding{Rule: RevokedKey, Message: fmt.Sprintf("sealed with a key of cluster %s that is %s: it does not open there", best.Cluster, best)}
+	switch {
+	case best.Fate == keys.WasReplaced:
+		return
+	case best.Fate.Opens():
+		f = Finding{Rule: RetiredKey, Message: fmt.Sprintf("sealed with a key of cluster %s that is %s", best.Cluster, best)}
+	}
+	d.found(a, hint, f)
 }

@@ -146,6 +146,9 @@ func (c *Config) Recipients(cluster string, files fs.FS, now time.Time) ([]*keys
 	if err := keys.Compatible(all); err != nil {
 		return nil, refuseAt(known.Line, hintOf(err), "the recipients of cluster %s: %v", cluster, err)
 	}
+	if err := known.refuseFormer(out, files); err != nil {
+		return nil, err
+	}
 	return out, nil
 }
 
@@ -156,25 +159,31 @@ func (c Cluster) Keys(file string, files fs.FS) ([]*keys.Recipient, error) {
 }
 
 // read reads one file of public keys; it returns one at least.
-func (c Cluster) read(file string, files fs.FS, parse func([]byte) ([]*keys.Recipient, error)) ([]*keys.Recipient, error) {
+func (c Cluster) read(file string, files fs.FS, parse func([]byte) ([]*keys.Recipient, error)) (rs []*keys.Recipient, err error) {
+	err = c.parse(file, files, func(data []byte) (err error) {
+		rs, err = parse(data)
+		return err
+	})
+	return rs, err
+}
+
+// parse has one file of public keys parsed.
+func (c Cluster) parse(file string, files fs.FS, parse func([]byte) error) error {
 	data, err := readFile(files, file, maxRecipients)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &Error{
+		return &Error{
 			File: file, Reason: "missing; " + File + " names it for cluster " + c.Name, err: fs.ErrNotExist,
 			hint: "commit it: fuin keys sync cluster " + file + " makes it",
 		}
 	}
 	if err == nil {
-		var rs []*keys.Recipient
-		if rs, err = parse(data); err == nil {
-			return rs, nil
-		}
+		err = parse(data)
 	}
 	var own *Error
-	if errors.As(err, &own) {
-		return nil, err
+	if err == nil || errors.As(err, &own) {
+		return err
 	}
-	return nil, &Error{File: file, Reason: "cluster " + c.Name + ": " + err.Error(), hint: hintOf(err)}
+	return &Error{File: file, Reason: "cluster " + c.Name + ": " + err.Error(), hint: hintOf(err)}
 }
 
 // ForeignTo tells a cluster whether a directory is another's. The rule for it

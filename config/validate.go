@@ -36,6 +36,7 @@ const (
 	RuleInvalid   = "invalid"         // the file does not say what it should
 	RuleKeys      = "unreadable-keys" // a cluster's file of keys is missing or none
 	RuleMixed     = "mixed-keys"      // keys that cannot seal together
+	RuleFormer    = "former-key"      // that values would still be sealed with
 	RuleExpired   = "expired-certificate"
 	RuleExpiring  = "expiring-certificate"
 	RuleUnmatched = "unmatched-rule" // no path of the repository
@@ -91,14 +92,18 @@ func (v *validation) cluster(c Cluster) {
 	}
 	readable := true
 	for _, file := range c.Recipients {
-		if _, err := c.Keys(file, v.files); err != nil {
+		_, err := c.Keys(file, v.files)
+		if err == nil {
+			_, err = c.Former(file, v.files)
+		}
+		if err != nil {
 			v.report(c.Line, RuleKeys, Wrong, hintOf(err), "%v", err)
 			readable = false
 		}
 	}
 	rs, err := v.config.Recipients(c.Name, v.files, time.Time{})
 	if err != nil {
-		if readable {
+		if !v.former(c) && readable {
 			v.report(c.Line, RuleMixed, Wrong, hintOf(err), "%s", reasonOf(err))
 		}
 		if v.broken == nil {
@@ -109,6 +114,27 @@ func (v *validation) cluster(c Cluster) {
 	for _, r := range rs {
 		v.expiry(c, r)
 	}
+}
+
+// former reports keys that one of a cluster's files has and any gives up.
+func (v *validation) former(c Cluster) (isFound bool) {
+	held := map[string]bool{}
+	for _, file := range c.Recipients {
+		rs, _ := c.Keys(file, v.files)
+		for _, r := range rs {
+			held[r.Fingerprint()] = true
+		}
+	}
+	for _, file := range c.Recipients {
+		all, _ := c.Former(file, v.files)
+		for _, f := range all {
+			if held[f.Fingerprint] {
+				isFound = true
+				v.report(c.Line, RuleFormer, Wrong, hintFormer, "cluster %s has the key %s to seal with, and by %s it is %s", c.Name, f.Fingerprint, file, f)
+			}
+		}
+	}
+	return isFound
 }
 
 func (v *validation) expiry(c Cluster, r *keys.Recipient) {

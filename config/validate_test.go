@@ -22,11 +22,24 @@ func rsaFor(t *testing.T, valid time.Duration) string {
 	return string(id.Recipient().Marshal())
 }
 
+func fingerprintOf(t *testing.T, public string) string {
+	t.Helper()
+	rs, err := keys.ParsePublic([]byte(public))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rs[0].Fingerprint()
+}
+
 func TestValidate(t *testing.T) {
 	hybrid, second := string(key(t, keys.Hybrid).Recipient().Marshal()), string(key(t, keys.Hybrid).Recipient().Marshal())
 	classic := string(key(t, keys.X25519).Recipient().Marshal())
+	former := string(keys.Former{Fingerprint: key(t, keys.Hybrid).Fingerprint(), Kind: keys.Hybrid, Fate: keys.WasRetired}.Marshal())
+	ofHybrid := string(keys.Former{Fingerprint: fingerprintOf(t, hybrid), Kind: keys.Hybrid, Fate: keys.WasRevoked}.Marshal())
 	files := map[string]string{
-		"keys/a.txt": hybrid, "keys/b.txt": second, "keys/classic.txt": classic, "keys/bad.txt": "nonsense",
+		"keys/former.txt": hybrid + former, "keys/again.txt": hybrid + ofHybrid, "keys/given-up.txt": second + ofHybrid,
+		"keys/odd.txt": hybrid + "# former key: of the test\n",
+		"keys/a.txt":   hybrid, "keys/b.txt": second, "keys/classic.txt": classic, "keys/bad.txt": "nonsense",
 		"keys/valid.pem":   rsaFor(t, 365*24*time.Hour),
 		"keys/ending.pem":  rsaFor(t, 5*24*time.Hour),
 		"keys/ended.pem":   rsaFor(t, -time.Minute),
@@ -54,7 +67,12 @@ func TestValidate(t *testing.T) {
 		"unused":             {head + "rules: [{path: prod/**}]\n", []string{"3 unused-cluster advice cluster a"}},
 		"missing keys":       {"version: 1\nclusters:\n  a: {recipients: [keys/none.txt]}\nrules: [{path: prod/**, clusters: [a]}]\n", []string{"3 unreadable-keys error keys/none.txt: missing"}},
 		"bad keys":           {"version: 1\nclusters:\n  a: {recipients: [keys/bad.txt]}\nrules: [{path: prod/**, clusters: [a]}]\n", []string{"3 unreadable-keys error keys/bad.txt: cluster a: no public key"}},
-		"mixed file":         {"version: 1\nclusters:\n  a: {recipients: [keys/mixture.txt]}\nrules: [{path: prod/**, clusters: [a]}]\n", []string{"3 mixed-keys error mixed"}},
+		"former keys":        {"version: 1\nclusters:\n  a: {recipients: [keys/former.txt]}\nrules: [{path: prod/**, clusters: [a]}]\n", nil},
+		"a former key":       {"version: 1\nclusters:\n  a: {recipients: [keys/again.txt]}\nrules: [{path: prod/**, clusters: [a]}]\n", []string{"3 former-key error by keys/again.txt it is revoked since"}},
+		"a former key of another file": {"version: 1\nclusters:\n  a: {recipients: [keys/a.txt, keys/given-up.txt]}\nrules: [{path: prod/**, clusters: [a]}]\n",
+			[]string{"3 former-key error by keys/given-up.txt it is revoked since"}},
+		"an odd former key": {"version: 1\nclusters:\n  a: {recipients: [keys/odd.txt]}\nrules: [{path: prod/**, clusters: [a]}]\n", []string{"3 unreadable-keys error keys/odd.txt: cluster a: line 2"}},
+		"mixed file":        {"version: 1\nclusters:\n  a: {recipients: [keys/mixture.txt]}\nrules: [{path: prod/**, clusters: [a]}]\n", []string{"3 mixed-keys error mixed"}},
 		"mixed with recovery": {"version: 1\nclusters:\n  a: {recipients: [keys/classic.txt]}\nrecovery: [" + strings.TrimSpace(hybrid) + "]\nrules: [{path: prod/**, clusters: [a]}]\n",
 			[]string{"3 mixed-keys error the recipients of cluster a"}},
 		"mixed clusters": {head + "  b: {recipients: [keys/classic.txt]}\nrules:\n  - {path: prod/**, clusters: [a]}\n  - {path: staging/**, clusters: [a, b]}\n", []string{"7 mixed-keys error clusters a, b cannot be sealed for at once"}},

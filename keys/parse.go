@@ -49,7 +49,7 @@ var certificateBlock = regexp.MustCompile(`(?s)-----BEGIN CERTIFICATE-----.*?---
 // with all of them: expired certificates pass, and so do mixtures.
 func ParsePublic(data []byte) ([]*Recipient, error) {
 	parts := [][]byte{data}
-	if rest := certificateBlock.ReplaceAll(data, nil); len(rest) != len(data) && bytes.Contains(rest, []byte("age1")) {
+	if rest := certificateBlock.ReplaceAll(data, nil); len(rest) != len(data) && holdsRecipient(rest) {
 		parts = append(parts, rest)
 	}
 	var out []*Recipient
@@ -65,12 +65,31 @@ func ParsePublic(data []byte) ([]*Recipient, error) {
 
 // ParseSealing reads what a file of public keys is sealed with: its age
 // recipients where it has any, also beside a certificate; else see
-// [ParseRecipients].
+// [ParseRecipients]. It refuses a key that the file also lists as a [Former].
 func ParseSealing(data []byte, now time.Time) ([]*Recipient, error) {
-	if rest := certificateBlock.ReplaceAll(data, nil); bytes.Contains(rest, []byte("age1")) {
-		data = rest
+	seals := data
+	if rest := certificateBlock.ReplaceAll(data, nil); holdsRecipient(rest) {
+		seals = rest
 	}
-	return ParseRecipients(data, now)
+	rs, err := ParseRecipients(seals, now)
+	if err == nil {
+		err = refuseFormer(data, rs)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return rs, nil
+}
+
+// holdsRecipient reports whether a line is an age recipient; comments may hold
+// any text.
+func holdsRecipient(data []byte) bool {
+	for line := range lines(data) {
+		if strings.HasPrefix(line, "age1") {
+			return true
+		}
+	}
+	return false
 }
 
 func parseCertificate(data []byte, now time.Time) ([]*Recipient, error) {

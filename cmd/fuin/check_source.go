@@ -44,6 +44,7 @@ type configured struct {
 	config   *config.Config // nil: there is none
 	prefix   string         // of names below it
 	clusters map[string][]string
+	former   map[string][]config.Former
 }
 
 // source finds the files to check.
@@ -230,7 +231,7 @@ func (c *checkRun) one(ctx context.Context, file checkedFile) (check.Report, err
 		return check.Report{}, err
 	}
 	name := strings.TrimPrefix(file.name, known.prefix)
-	checker := check.Checker{Config: known.config, Clusters: known.clusters}
+	checker := check.Checker{Config: known.config, Clusters: known.clusters, Former: known.former}
 	checker.Exists = func(name string) bool { return c.exists(file, known.prefix+name) }
 	checker.Final = func(_ string, scope seal.Scope, at check.Place) (check.Place, bool) { return c.final(file, scope, at) }
 	report := checker.File(name, data, before)
@@ -285,7 +286,7 @@ func (c *checkRun) configure(r *repository) *configured {
 	if known := c.byRoot[r.root]; known != nil {
 		return known
 	}
-	known := &configured{config: r.config, clusters: r.config.Holders(r.files)}
+	known := &configured{config: r.config, clusters: r.config.Holders(r.files), former: r.config.Former(r.files)}
 	if rel, err := filepath.Rel(c.root, r.root); err == nil && rel != "." && filepath.IsLocal(rel) {
 		known.prefix = filepath.ToSlash(rel) + "/"
 	}

@@ -161,6 +161,10 @@ func (e *explanation) keys(t *target) {
 				seals := slices.ContainsFunc(sealing, func(s *keys.Recipient) bool { return s.Fingerprint() == k.Fingerprint() })
 				one.Keys = append(one.Keys, explainedKey{fromHere(r.root, file), seals, list(k)})
 			}
+			former, _ := cluster.Former(file, r.files) // as does validate
+			for _, f := range former {
+				one.Keys = append(one.Keys, explainedKey{fromHere(r.root, file), false, listFormer(f)})
+			}
 		}
 		e.Clusters = append(e.Clusters, one)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"fuin.dev/keys"
 	"fuin.dev/seal"
 )
 
@@ -42,8 +43,16 @@ func (e *explanation) print(t *table) {
 	t.fact("rule", rule)
 	for _, c := range e.Clusters {
 		t.fact("cluster", c.Name)
+		replaced := 0
 		for _, k := range c.Keys {
+			if k.State == keys.State(keys.WasReplaced) {
+				replaced++
+				continue
+			}
 			t.fact("  key", keyText(t.now, k.listedKey, k.Seals), "of "+k.File)
+		}
+		if replaced > 0 {
+			t.fact("", "and "+plural(replaced, "key")+" that newer ones replaced: -o json")
 		}
 	}
 	for _, k := range e.Recovery {
@@ -62,6 +71,8 @@ func (e *explanation) print(t *table) {
 func keyText(now time.Time, k listedKey, seals bool) string {
 	text := string(k.Kind) + " " + k.Fingerprint
 	switch {
+	case k.Since != nil:
+		text += " (" + string(k.State) + " since " + date(k.Since) + ")"
 	case !seals:
 		text += " (not used)" // an age recipient is beside it
 	case k.Expires != nil && now.After(*k.Expires):

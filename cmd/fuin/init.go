@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io/fs"
@@ -11,6 +10,7 @@ import (
 	"strings"
 
 	"fuin.dev/config"
+	"fuin.dev/keys"
 	"github.com/spf13/cobra"
 )
 
@@ -173,23 +173,20 @@ func nameOfKey(key string) string {
 // load reads the public keys of a cluster.
 func (f *initFlags) load(ctx context.Context, u *ui, c *newCluster, root string) error {
 	var held []listedKey
+	var former []keys.Former
 	var err error
 	if c.key != "" {
 		held, err = publicOf(ctx, u, c.key)
 	} else {
 		var p *published
 		if p, err = f.cluster.published(ctx, u, c.context, "asking for the keys of"); err == nil {
-			held, err = p.sealing, (&syncFlags{}).refuse(p, nil, c.file)
+			held, former, err = p.sealing, p.former(publicFile{}, u.now()), (&syncFlags{}).refuse(p, nil, c.file)
 		}
 	}
 	if err != nil {
 		return err
 	}
-	var text bytes.Buffer
-	if err := printKeys(&text, held, "public"); err != nil {
-		return err
-	}
-	c.public = text.Bytes()
+	c.public = publicText(nil, held, former)
 	return c.keep(ctx, held, filepath.Join(root, filepath.FromSlash(c.file)))
 }
 
@@ -203,7 +200,7 @@ func (c *newCluster) keep(ctx context.Context, held []listedKey, path string) er
 		return err
 	}
 	for _, k := range held {
-		if !holds(there, k.Fingerprint) {
+		if !holds(there.keys, k.Fingerprint) {
 			return failAt(path, "move it away, or name it: --key "+path, "exists already, without the key %s", k.Fingerprint)
 		}
 	}
@@ -221,6 +218,7 @@ func publicOf(ctx context.Context, u *ui, spec string) ([]listedKey, error) {
 	if err != nil {
 		return nil, err
 	}
+	held = slices.DeleteFunc(held, func(k listedKey) bool { return k.Since != nil }) // former ones
 	for _, k := range held {
 		if k.Recipient == "" {
 			return nil, failAt(spec, "give its certificate", "an RSA key without certificate")

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -220,11 +221,12 @@ func testKeysSync(t *testing.T, k *keeper) {
 	code, _, said = k.run(t, "sync", "cluster", file)
 	expect(t, "new file", code, exitOK, said)
 	_, public, _ := k.run(t, "list", "-o", "public", "cluster")
-	if got := readAllOf(t, file); got != public {
+	if got := readAllOf(t, file); !strings.HasPrefix(got, public) {
 		t.Errorf("the file is %s", got)
 	}
+	k.wantFormer(t, file, map[string]string{rsaOld: "replaced", ageOld: "replaced"})
 
-	commented := "# of the test\n" + public
+	commented := "# of the test\n" + readAllOf(t, file)
 	writeAllOf(t, file, commented)
 	code, _, said = k.run(t, "sync", "cluster", file)
 	expect(t, "up to date", code, exitOK, said, "is up to date")
@@ -235,13 +237,21 @@ func testKeysSync(t *testing.T, k *keeper) {
 	old := k.id(t, ageNew).Fingerprint()
 	code, _, said = k.run(t, "revoke", "--yes", "cluster", ageNew)
 	expect(t, "revoke", code, exitOK, said)
+	code, _, said = k.run(t, "retire", "cluster", rsaOld)
+	expect(t, "retire", code, exitOK, said)
 	k.publish(t)
 	code, out, _ = k.run(t, "sync", "--check", "cluster", file)
-	expect(t, "check", code, exitFindings, out, "- hybrid  "+old+" (revoked)\n", "+ hybrid  "+k.id(t, ageOld).Fingerprint()+"\n")
+	expect(t, "check", code, exitFindings, out, "- hybrid  "+old+" (revoked)\n", "+ hybrid  "+k.id(t, ageOld).Fingerprint()+"\n",
+		"~ rsa     "+k.id(t, rsaOld).Fingerprint()+" (retired)\n")
 	code, out, _ = k.run(t, "sync", "cluster", file)
 	expect(t, "sync", code, exitOK, out, "(revoked)")
 	code, _, said = k.run(t, "sync", "--check", "cluster", file)
 	expect(t, "check again", code, exitOK, said, "is up to date")
+	k.wantFormer(t, file, map[string]string{rsaOld: "retired", ageNew: "revoked"})
+	if got := readAllOf(t, file); !strings.HasPrefix(got, "# of the test\n-----BEGIN") {
+		t.Errorf("a comment is lost: %s", got)
+	}
+	k.testFormerOverTime(t, file)
 
 	files, err := testKeys()
 	if err != nil {
@@ -261,6 +271,63 @@ func testKeysSync(t *testing.T, k *keeper) {
 	writeAllOf(t, file, "kind: Secret\n")
 	code, _, said = k.run(t, "sync", "--force", "cluster", file)
 	expect(t, "no file of keys", code, exitError, said, "no public key")
+}
+
+// testFormerOverTime: days stay; what is undone is forgotten; what the cluster
+// does not have any more was removed.
+func (k *keeper) testFormerOverTime(t *testing.T, file string) {
+	today := time.Now().UTC().Format(time.DateOnly)
+	writeAllOf(t, file, strings.ReplaceAll(readAllOf(t, file), "retired since "+today, "retired since 2024-02-29"))
+	code, _, said := k.run(t, "revoke", "--undo", "cluster", ageNew)
+	expect(t, "undo", code, exitOK, said)
+	k.publish(t)
+	code, out, said := k.run(t, "sync", "cluster", file)
+	expect(t, "sync after undo", code, exitOK, out+said, "+ hybrid  "+k.id(t, ageNew).Fingerprint())
+	k.wantFormer(t, file, map[string]string{rsaOld: "retired", ageOld: "replaced"})
+	if !strings.Contains(readAllOf(t, file), "retired since 2024-02-29\n") {
+		t.Errorf("the day is lost: %s", readAllOf(t, file))
+	}
+
+	gone := keys.Former{Fingerprint: "SHA256:" + strings.Repeat("a", 43), Kind: keys.RSA, Fate: keys.WasReplaced, Since: time.Now()}
+	writeAllOf(t, file, readAllOf(t, file)+string(gone.Marshal()))
+	code, out, _ = k.run(t, "sync", "--check", "cluster", file)
+	expect(t, "removed", code, exitFindings, out, "~ rsa     "+gone.Fingerprint+" (removed)\n")
+	code, out, _ = k.run(t, "sync", "cluster", file)
+	expect(t, "removed, sync", code, exitOK, out)
+	if !strings.Contains(readAllOf(t, file), gone.Fingerprint+" rsa removed since "+today) {
+		t.Errorf("no word of the key that is gone: %s", readAllOf(t, file))
+	}
+
+	both := keys.Former{Fingerprint: k.id(t, ageNew).Fingerprint(), Kind: keys.Hybrid, Fate: keys.WasRetired, Since: time.Now()}
+	right := readAllOf(t, file)
+	for what, more := range map[string]string{"(active)": string(both.Marshal()), "which does not parse": keys.FormerMark + " hunter2\n"} {
+		writeAllOf(t, file, right+more)
+		code, out, _ = k.run(t, "sync", "--check", "cluster", file)
+		expect(t, what, code, exitFindings, out, what)
+		code, out, said = k.run(t, "sync", "cluster", file)
+		expect(t, what, code, exitOK, out)
+		if got := readAllOf(t, file); strings.Contains(got, strings.TrimSpace(more)) || strings.Contains(out+said, "hunter2") {
+			t.Errorf("%s: the file is %s", what, got)
+		}
+	}
+	code, _, said = k.run(t, "sync", "--check", "cluster", file)
+	expect(t, "in the end", code, exitOK, said)
+}
+
+// wantFormer compares what a file tells of keys that seal no more.
+func (k *keeper) wantFormer(t *testing.T, file string, want map[string]string) {
+	t.Helper()
+	all, err := keys.ParseFormer([]byte(readAllOf(t, file)))
+	if err != nil || len(all) != len(want) {
+		t.Errorf("former keys %v, %v; want %v", all, err, want)
+	}
+	for name, fate := range want {
+		fingerprint := k.id(t, name).Fingerprint()
+		i := slices.IndexFunc(all, func(f keys.Former) bool { return f.Fingerprint == fingerprint })
+		if i < 0 || string(all[i].Fate) != fate || all[i].Since.IsZero() {
+			t.Errorf("%s: former keys %v; want %s", name, all, fate)
+		}
+	}
 }
 
 // testKeysDistrust: what the cluster answers steers neither paths nor terminals.

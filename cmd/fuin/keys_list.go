@@ -18,7 +18,8 @@ type listedKey struct {
 	Kind        keys.Kind  `json:"kind"`
 	Created     *time.Time `json:"created,omitempty"`
 	Expires     *time.Time `json:"expires,omitempty"`
-	State       keys.State `json:"state,omitempty"` // of private keys and those of a cluster
+	State       keys.State `json:"state,omitempty"` // of private keys and those of a cluster; of former ones their fate
+	Since       *time.Time `json:"since,omitempty"` // of a former key
 	Secret      string     `json:"secret,omitempty"`
 	Recipient   string     `json:"recipient,omitempty"`
 
@@ -35,7 +36,7 @@ func newKeysList(u *ui) *cobra.Command {
 of standard input (-), or those of a cluster: what seals now, then the others,
 newest first. Private keys are never printed. The formats:
 
-  text       a table (default)
+  text       a table (default), with the former keys of a committed file
   name       recipients of age keys, fingerprints of RSA keys, one a line; also
              fingerprints of age keys that no longer seal in the cluster
   public     recipients and certificates as fuin seal reads them; of a cluster
@@ -95,7 +96,7 @@ func fileKeys(ctx context.Context, u *ui, path string) ([]listedKey, error) {
 // parseKeys reads private or public keys, whichever there are.
 func parseKeys(data []byte) ([]listedKey, error) {
 	if !holdsPrivate(data) {
-		return parsePublic(data)
+		return parseCommitted(data)
 	}
 	ids, err := keys.ParseIdentities(data)
 	if err != nil {
@@ -129,6 +130,23 @@ func parsePublic(data []byte) ([]listedKey, error) {
 		out = append(out, list(r))
 	}
 	return out, err
+}
+
+// parseCommitted lists public keys, and the former ones that comments tell of.
+func parseCommitted(data []byte) ([]listedKey, error) {
+	out, err := parsePublic(data)
+	if err != nil {
+		return nil, err
+	}
+	former, err := keys.ParseFormer(data)
+	for _, f := range former {
+		out = append(out, listFormer(f))
+	}
+	return out, err
+}
+
+func listFormer(f keys.Former) listedKey {
+	return listedKey{Fingerprint: f.Fingerprint, Kind: f.Kind, State: keys.State(f.Fate), Since: known(f.Since)}
 }
 
 func clusterKeys(ctx context.Context, u *ui, flags *clusterFlags, contextName string) ([]listedKey, error) {

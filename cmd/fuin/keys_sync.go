@@ -1,14 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 
-	"fuin.dev/keys"
 	"github.com/spf13/cobra"
 )
 
@@ -27,9 +24,13 @@ func newKeysSync(u *ui) *cobra.Command {
 		Short: "Bring committed files of public keys up to date",
 		Long: `Bring a committed file of public keys up to date with what seals now in the
 cluster, as fuin keys list -o public cluster prints it, and print what changed.
-The file is made if there is none, and left as it is, comments too, while it
-holds the right keys. Without arguments, the files of all clusters in .fuin.yaml
-that have a context are.
+The file is made if there is none, and left as it is while it is right; comments
+are kept. Without arguments, the files of all clusters in .fuin.yaml that have a
+context are.
+
+Keys that seal no more are kept as comments, by their fingerprints, with what
+became of them (replaced, retired, revoked, removed) and since when, as far as
+the file and the cluster can tell. fuin check goes by them without a cluster.
 
 A file whose keys the cluster does not know belongs to another one and is left
 alone: the context was forgotten.`,
@@ -75,10 +76,14 @@ func (f *syncFlags) one(ctx context.Context, u *ui, contextName, path, again str
 	if err != nil {
 		return err
 	}
-	if err := f.refuse(p, held, path); err != nil {
+	if err := f.refuse(p, held.keys, path); err != nil {
 		return err
 	}
-	differences := p.differences(held)
+	if p.foreign(held.keys) { // and --force is given
+		held = publicFile{keys: held.keys, foreign: true}
+	}
+	former := p.former(held, u.now())
+	differences := p.differences(held, former)
 	if len(differences) == 0 {
 		u.note("%s is up to date", path)
 		return nil
@@ -92,7 +97,7 @@ func (f *syncFlags) one(ctx context.Context, u *ui, contextName, path, again str
 	if f.check {
 		return &fault{&named{path, errors.New("out of date")}, again, exitFindings}
 	}
-	return f.write(path, p)
+	return writeFile(path, publicText(held.comments, p.sealing, former), modePublic)
 }
 
 // refuse stops before a file loses its keys to no others, or to those of
@@ -108,31 +113,6 @@ func (f *syncFlags) refuse(p *published, held []listedKey, path string) error {
 	return nil
 }
 
-func (f *syncFlags) write(path string, p *published) error {
-	var text bytes.Buffer
-	if err := printKeys(&text, p.sealing, "public"); err != nil {
-		return err
-	}
-	return writeFile(path, text.Bytes(), modePublic)
-}
-
-// readPublic reads the keys of a file, of which there are none if it is empty
-// or missing. What is no file of public keys is an error: it is not replaced.
-func readPublic(ctx context.Context, path string) ([]listedKey, error) {
-	data, err := readFile(ctx, path, keys.MaxFile)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && len(bytes.TrimSpace(data)) == 0 {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	held, err := parsePublic(data)
-	if err != nil {
-		return nil, nameError(path, err)
-	}
-	return held, nil
-}
-
 // foreign reports whether the keys of a file are all of another cluster.
 func (p *published) foreign(held []listedKey) bool {
 	for _, k := range held {
@@ -141,33 +121,4 @@ func (p *published) foreign(held []listedKey) bool {
 		}
 	}
 	return len(held) > 0
-}
-
-// differences are lines for people: keys that a file lacks, and those that it
-// holds though they no longer seal, with what became of them.
-func (p *published) differences(held []listedKey) []string {
-	var out []string
-	for _, k := range p.sealing {
-		if !holds(held, k.Fingerprint) {
-			out = append(out, fmt.Sprintf("+ %-7s %s", k.Kind, k.Fingerprint))
-		}
-	}
-	for _, k := range held {
-		if !holds(p.sealing, k.Fingerprint) {
-			out = append(out, fmt.Sprintf("- %-7s %s %s", k.Kind, k.Fingerprint, p.fate(k.Fingerprint)))
-		}
-	}
-	return out
-}
-
-// fate is what became of a key that no longer seals.
-func (p *published) fate(fingerprint string) string {
-	k := p.find(fingerprint)
-	switch {
-	case k == nil:
-		return "(unknown to the cluster)"
-	case k.State == keys.Active:
-		return "(replaced by a newer one)"
-	}
-	return "(" + string(k.State) + ")"
 }

@@ -24,7 +24,7 @@ type planner struct {
 
 	mu      sync.Mutex
 	sealers map[string]*seal.Sealer
-	holders map[*repository]map[string][]string // clusters by fingerprint
+	holders map[*repository]*holders
 }
 
 // A plan is how what stands at a path is sealed.
@@ -35,7 +35,7 @@ type plan struct {
 
 // planner loads the keys that flags and variables name, if any.
 func (f *recipientFlags) planner(ctx context.Context, u *ui) (*planner, error) {
-	p := &planner{u: u, force: f.forceCluster, sealers: map[string]*seal.Sealer{}, holders: map[*repository]map[string][]string{}}
+	p := &planner{u: u, force: f.forceCluster, sealers: map[string]*seal.Sealer{}, holders: map[*repository]*holders{}}
 	if !f.given() {
 		return p, nil
 	}
@@ -158,15 +158,32 @@ func (p *planner) recipients(t *target, clusters []string) ([]*keys.Recipient, e
 	return all, nil
 }
 
-// guard refuses named keys that belong to another cluster than the rule's.
+// holders are the clusters of a repository by the fingerprints of their keys.
+type holders struct {
+	clusters map[string][]string
+	former   map[string][]config.Former
+}
+
+// guard refuses named keys that belong to another cluster than the rule's, or
+// that a cluster gave up.
 func (p *planner) guard(t *target) error {
 	if p.force || t.repository == nil || len(t.rule.Clusters) == 0 {
 		return nil
 	}
 	holders := p.holdersOf(t.repository)
 	for _, r := range p.named {
-		if owners := holders[r.Fingerprint()]; len(owners) > 0 && !meet(owners, t.rule.Clusters) {
+		owners, former := holders.clusters[r.Fingerprint()], holders.former[r.Fingerprint()]
+		for _, f := range former {
+			owners = append(slices.Clip(owners), f.Cluster)
+		}
+		if len(owners) > 0 && !meet(owners, t.rule.Clusters) {
 			return t.foreign("the key "+r.Fingerprint(), owners)
+		}
+		for _, f := range former {
+			if f.Fate != keys.WasReplaced {
+				return failAt(t.path, "leave --cert, -r and FUIN_* out, and the keys of its rule are taken; or add --force-cluster",
+					"the key %s of cluster %s is %s", r.Fingerprint(), f.Cluster, f)
+			}
 		}
 	}
 	for _, name := range p.contexts {
@@ -177,11 +194,11 @@ func (p *planner) guard(t *target) error {
 	return nil
 }
 
-func (p *planner) holdersOf(r *repository) map[string][]string {
+func (p *planner) holdersOf(r *repository) *holders {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.holders[r] == nil {
-		p.holders[r] = r.config.Holders(r.files)
+		p.holders[r] = &holders{r.config.Holders(r.files), r.config.Former(r.files)}
 	}
 	return p.holders[r]
 }
