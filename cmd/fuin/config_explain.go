@@ -114,16 +114,13 @@ func explain(ctx context.Context, u *ui, paths []string, format string) error {
 }
 
 func explainPath(ctx context.Context, u *ui, path string) (*explanation, error) {
-	r, err := u.repositoryAt(path)
+	t, err := u.targetOf(path)
 	if err != nil {
 		return nil, err
 	}
+	r := t.repository
 	if r == nil {
 		return nil, errNoConfig(path)
-	}
-	t, err := r.target(path)
-	if err != nil {
-		return nil, err
 	}
 	e := &explanation{
 		Path: path, Config: r.file(), Scope: t.rule.Scope, Namespace: t.rule.Namespace,

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"slices"
 
@@ -39,33 +37,29 @@ error; advice alone is no reason to fail.`,
 }
 
 func validateConfig(u *ui, path, format string) error {
-	real, err := realPathOrNew(path)
+	_, at, err := u.around(path)
 	if err != nil {
 		return err
 	}
-	root, err := config.Find(real)
-	if errors.Is(err, fs.ErrNotExist) {
+	if at.root == "" {
 		return errNoConfig(path)
 	}
+	dir, err := os.OpenRoot(at.root)
 	if err != nil {
-		return fileError(path, err)
-	}
-	dir, err := os.OpenRoot(root)
-	if err != nil {
-		return fileError(root, err)
+		return fileError(at.root, err)
 	}
 	defer dir.Close()
 	found, err := config.Validate(dir.FS(), u.now())
 	if err != nil {
-		return locatedIn(root, err)
+		return locatedIn(at.root, err)
 	}
 	for i := range found {
-		found[i].File = fromHere(root, found[i].File)
+		found[i].File = fromHere(at.root, found[i].File)
 	}
 	if err := printValidation(u.stdout, found, format); err != nil {
 		return err
 	}
-	return judgeValidation(u, fromHere(root, config.File), found)
+	return judgeValidation(u, fromHere(at.root, config.File), found)
 }
 
 func errNoConfig(path string) error {

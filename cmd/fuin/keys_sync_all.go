@@ -51,7 +51,11 @@ func (f *syncFlags) sync(ctx context.Context, u *ui, r *repository, c config.Clu
 	}
 	at := filepath.Join(r.root, filepath.FromSlash(c.Recipients[0]))
 	shown := fromHere(r.root, c.Recipients[0])
-	if _, ok := nameIn(r.root, at); !ok {
+	real, _, err := u.around(at)
+	if err != nil {
+		return err
+	}
+	if _, ok := nameIn(r.root, real); !ok {
 		return failAt(shown, "put the file where the link is", "a link that leads out of the repository")
 	}
 	if !f.check {

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"hash"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -23,13 +24,15 @@ import (
 //
 // docs/design/0013-quiet-sealing.md tells the records.
 type memory struct {
-	key   []byte
+	macs  sync.Pool // of HMACs under the key
 	table *os.File
 
-	mu      sync.Mutex      // of the table, within this program
-	former  func() []string // sealed values that are at hand, read when they are first asked for
-	byTag   map[tag]string  // those
-	offered bool            // they were read
+	mu      sync.Mutex
+	pages   map[int]page     // of the table, as they were first read
+	added   map[int][]record // to buckets, the newest first; written at the end
+	former  func() []string  // sealed values that are at hand, read when they are first asked for
+	byTag   map[tag]string   // those
+	offered bool             // they were read
 }
 
 // A tag is a MAC, cut short.
@@ -37,6 +40,9 @@ type tag [16]byte
 
 // A record is an entry of the table: what it is found by, and what it tells.
 type record struct{ id, tells, check tag }
+
+// A page is some buckets, which are read and written at once.
+type page []byte
 
 // The shape of the table.
 const (
@@ -48,6 +54,8 @@ const (
 	bucketRecords = 16
 	recordSize    = 3 * len(tag{})
 	bucketSize    = bucketRecords * recordSize
+	pageBuckets   = 16
+	pageSize      = pageBuckets * bucketSize
 )
 
 // memory is that of the user; nil where there is no place to keep one.
@@ -75,11 +83,12 @@ func openMemory(dir string) (*memory, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	m := &memory{}
-	var err error
-	if m.key, err = memoryKeyIn(dir); err != nil {
+	key, err := memoryKeyIn(dir)
+	if err != nil {
 		return nil, err
 	}
+	m := &memory{pages: map[int]page{}, added: map[int][]record{}}
+	m.macs.New = func() any { return hmac.New(sha256.New, key) }
 	m.table, err = os.OpenFile(filepath.Join(dir, memoryTable), os.O_CREATE|os.O_RDWR, modePrivate)
 	return m, err
 }
@@ -105,7 +114,9 @@ func memoryKeyIn(dir string) ([]byte, error) {
 
 // mac is a tag of parts, none of which can pass for a piece of another.
 func (m *memory) mac(purpose string, parts ...string) (out tag) {
-	h := hmac.New(sha256.New, m.key)
+	h := m.macs.Get().(hash.Hash) //nolint:errcheck,forcetypeassert // the pool holds no others
+	defer m.macs.Put(h)
+	h.Reset()
 	var size [8]byte
 	for _, part := range append([]string{purpose}, parts...) {
 		binary.BigEndian.PutUint64(size[:], uint64(len(part)))
@@ -125,8 +136,9 @@ func (m *memory) sealed(sealed string) tag { return m.mac("sealed", sealed) }
 
 // Keep notes two things: what was sealed for the place, and what is in it.
 func (m *memory) Keep(at seal.Place, to []string, value []byte, sealed string) {
-	m.put(m.place(at, to, value), m.sealed(sealed))
-	m.put(m.sealed(sealed), m.mac("value", string(value)))
+	is := m.sealed(sealed)
+	m.put(m.place(at, to, value), is)
+	m.put(is, m.mac("value", string(value)))
 }
 
 // Recall finds, among the sealed values at hand, the one that the very same
@@ -156,18 +168,67 @@ func (m *memory) same(a, b string) (same, known bool) {
 	return one == other, ok && too
 }
 
-// bucket is where in the table the records of an id are.
-func bucket(id tag) int64 {
-	return int64(binary.BigEndian.Uint16(id[:])%buckets) * int64(bucketSize)
+// bucket is the one in which the records of an id are.
+func bucket(id tag) int { return int(binary.BigEndian.Uint16(id[:]) % buckets) }
+
+// checkOf keeps a record that was half written from being read as another.
+func (m *memory) checkOf(r record) tag { return m.mac("record", string(r.id[:]), string(r.tells[:])) }
+
+// get finds what the record of an id tells. Whether it is whole is checked of
+// that one alone: of all it would take longer than sealing.
+func (m *memory) get(id tag) (tag, bool) {
+	m.mu.Lock()
+	records := slices.Concat(m.added[bucket(id)], m.page(bucket(id)/pageBuckets).records(bucket(id)))
+	m.mu.Unlock()
+	for _, r := range records {
+		if r.id == id && r.check == m.checkOf(r) {
+			return r.tells, true
+		}
+	}
+	return tag{}, false
 }
 
-// read returns the records of a bucket. Which are whole is checked of the one
-// that is wanted: of all it would take longer than sealing.
-func (m *memory) read(id tag) []record {
-	raw := make([]byte, bucketSize)
-	n, _ := m.table.ReadAt(raw, bucket(id)) // behind the end there are none
+// put adds a record, which [memory.write] writes.
+func (m *memory) put(id, tells tag) {
+	r := record{id: id, tells: tells}
+	r.check = m.checkOf(r)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.added[bucket(id)] = before(m.added[bucket(id)], r)
+}
+
+// before puts records first in those of a bucket; the oldest may fall out.
+func before(old []record, added ...record) []record {
+	out := slices.Clone(added)
+	for _, r := range old {
+		if !slices.ContainsFunc(out, func(o record) bool { return o.id == r.id }) {
+			out = append(out, r)
+		}
+	}
+	return out[:min(len(out), bucketRecords)]
+}
+
+// page is one as it was when it was first asked for.
+func (m *memory) page(n int) page {
+	if m.pages[n] == nil {
+		m.pages[n] = m.read(n)
+	}
+	return m.pages[n]
+}
+
+// read reads a page; behind the end of the table there are zeros, which are no
+// records.
+func (m *memory) read(n int) page {
+	p := make(page, pageSize)
+	_, _ = m.table.ReadAt(p, int64(n*pageSize))
+	return p
+}
+
+func (p page) bucket(n int) []byte { return p[n%pageBuckets*bucketSize:][:bucketSize] }
+
+func (p page) records(n int) []record {
 	var out []record
-	for raw = raw[:n]; len(raw) >= recordSize; raw = raw[recordSize:] {
+	for raw := p.bucket(n); len(raw) > 0; raw = raw[recordSize:] {
 		r := record{tag(raw[:16]), tag(raw[16:32]), tag(raw[32:48])}
 		if r != (record{}) {
 			out = append(out, r)
@@ -176,30 +237,28 @@ func (m *memory) read(id tag) []record {
 	return out
 }
 
-// checkOf keeps a record that was half written from being read as another.
-func (m *memory) checkOf(r record) tag { return m.mac("record", string(r.id[:]), string(r.tells[:])) }
-
-func (m *memory) get(id tag) (tag, bool) {
-	for _, r := range m.read(id) {
-		if r.id == id && r.check == m.checkOf(r) {
-			return r.tells, true
-		}
-	}
-	return tag{}, false
-}
-
-// put puts a record first in its bucket; the oldest one may fall out. Runs that
-// write at the same time can lose each other's, which only means sealing again.
-func (m *memory) put(id, tells tag) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	r := record{id: id, tells: tells}
-	r.check = m.checkOf(r)
-	records := slices.DeleteFunc(m.read(id), func(o record) bool { return o.id == id })
-	records = append([]record{r}, records...)
-	raw := make([]byte, 0, bucketSize)
-	for _, r := range records[:min(len(records), bucketRecords)] {
+func (p page) put(n int, records []record) {
+	raw := p.bucket(n)[:0]
+	for _, r := range records {
 		raw = append(append(append(raw, r.id[:]...), r.tells[:]...), r.check[:]...)
 	}
-	_, _ = m.table.WriteAt(raw[:len(raw):len(raw)], bucket(id)) // what is not written is sealed again
+}
+
+// write adds to the table what was put. Other runs may have written meanwhile:
+// pages are read once more. Runs that write in the same moment can lose each
+// other's records, which only means sealing again.
+func (m *memory) write() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	changed := map[int]page{}
+	for n, records := range m.added {
+		if changed[n/pageBuckets] == nil {
+			changed[n/pageBuckets] = m.read(n / pageBuckets)
+		}
+		p := changed[n/pageBuckets]
+		p.put(n, before(p.records(n), records...))
+	}
+	for n, p := range changed {
+		_, _ = m.table.WriteAt(p, int64(n*pageSize)) // what is not written is sealed again
+	}
 }

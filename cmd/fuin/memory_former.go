@@ -13,9 +13,9 @@ import (
 // recallFrom tells the memory where to look for what was sealed before: in the
 // file that is about to be written, or, of files that are sealed in place, in
 // Git's index. It is looked at when the memory knows a value, and not before.
-func (u *ui) recallFrom(ctx context.Context, out string, inputs []input) {
+func (u *ui) recallFrom(ctx context.Context, out string, inPlace []input) {
 	m := u.memory()
-	if m == nil {
+	if m == nil || out == "" && len(inPlace) == 0 {
 		return
 	}
 	m.former = func() []string {
@@ -29,7 +29,7 @@ func (u *ui) recallFrom(ctx context.Context, out string, inputs []input) {
 			}
 			return sealedValuesOf(data)
 		}
-		return u.indexed(ctx, inputs)
+		return u.indexed(ctx, inPlace)
 	}
 }
 
@@ -38,8 +38,8 @@ func (u *ui) recallFrom(ctx context.Context, out string, inputs []input) {
 func (u *ui) indexed(ctx context.Context, inputs []input) []string {
 	byDir := map[string]map[string]bool{}
 	for _, in := range inputs {
-		real, err := realPathOrNew(in.path)
-		if err != nil {
+		real, at, err := u.around(in.path)
+		if err != nil || at.tree == nil {
 			continue
 		}
 		if byDir[filepath.Dir(real)] == nil {

@@ -154,8 +154,8 @@ const (
 	maxSaid     = 400         // bytes of what sops says
 )
 
-// hash is what sops says of a file that was altered: one of the plain text.
-var hash = regexp.MustCompile(`[0-9A-Fa-f]{32,}`)
+// digestShape is what sops says of a file that was altered: one of the plain text.
+var digestShape = regexp.MustCompile(`[0-9A-Fa-f]{32,}`)
 
 // decryptSops has sops decrypt a file. What it says of a failure is about keys;
 // nothing of the file is in it.
@@ -178,7 +178,7 @@ func decryptSops(ctx context.Context, program, path string) ([]byte, error) {
 		if ctx.Err() != nil {
 			return nil, unreachable("are its key services up?", "sops gave no answer in time")
 		}
-		return nil, unreachable("sops needs one of the keys that the file was encrypted to", "sops: %.*s", maxSaid, hash.ReplaceAllString(strings.Join(strings.Fields(said.String()), " "), "…"))
+		return nil, unreachable("sops needs one of the keys that the file was encrypted to", "sops: %.*s", maxSaid, digestShape.ReplaceAllString(strings.Join(strings.Fields(said.String()), " "), "…"))
 	}
 	return out.Bytes(), nil
 }

@@ -17,25 +17,15 @@ type tree struct {
 	kustomizations func() (*config.Kustomizations, error) // read once, when first needed
 }
 
-// treeAt is the tree of a path, nil outside of any.
-func (u *ui) treeAt(path string) (*tree, error) {
-	real, err := realPathOrNew(path)
-	if err != nil {
-		return nil, err
-	}
-	u.repositories.Lock()
-	defer u.repositories.Unlock()
-	return u.tree(real)
-}
-
-// tree needs the lock on repositories.
-func (u *ui) tree(real string) (*tree, error) {
+// tree is that of a directory, nil outside of any. It needs the lock on
+// repositories.
+func (u *ui) tree(real string) *tree {
 	root, found := repositoryOf(real)
 	if !found {
-		return nil, nil
+		return nil
 	}
 	if known := u.repositories.trees[root]; known != nil {
-		return known, nil
+		return known
 	}
 	t := &tree{root: root}
 	t.kustomizations = sync.OnceValues(func() (*config.Kustomizations, error) {
@@ -46,7 +36,7 @@ func (u *ui) tree(real string) (*tree, error) {
 		u.repositories.trees = map[string]*tree{}
 	}
 	u.repositories.trees[root] = t
-	return t, nil
+	return t
 }
 
 // placings is what each of the kustomizations that are rendered makes of the
@@ -61,7 +51,7 @@ func (t *target) readPlacings() (all []config.Placing, assumed string, err error
 	if t.tree == nil || t.path == "-" { // which may go anywhere
 		return nil, "", nil
 	}
-	name, ok := nameIn(t.tree.root, t.path)
+	name, ok := nameIn(t.tree.root, t.real)
 	if !ok {
 		return nil, "", nil
 	}

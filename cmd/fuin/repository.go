@@ -27,38 +27,22 @@ type repository struct {
 
 // repositoryAt reads the nearest .fuin.yaml of a path: every command finds its
 // configuration so. Beginning with the path's directory, or the path itself if
-// it is one, it looks upwards to the root of the Git repository. The path need
-// not exist; "-" is the working directory. It is nil if there is none.
+// it is one, it looks upwards to the root of the Git repository. It is nil if
+// there is none.
 func (u *ui) repositoryAt(path string) (*repository, error) {
-	real, err := realPathOrNew(path)
+	_, s, err := u.around(path)
 	if err != nil {
 		return nil, err
 	}
-	root, err := config.Find(real)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fileError(path, err)
-	}
-	u.repositories.Lock()
-	defer u.repositories.Unlock()
-	if known := u.repositories.at[root]; known != nil {
-		return known.repository, known.err
-	}
-	r, err := u.openRepository(root)
-	if u.repositories.at == nil {
-		u.repositories.at = map[string]*knownRepository{}
-	}
-	u.repositories.at[root] = &knownRepository{r, err}
-	return r, err
+	return u.repository(s)
 }
 
 // repositories are those that a run of the program came across.
 type repositories struct {
 	sync.Mutex
-	at    map[string]*knownRepository
-	trees map[string]*tree
+	at     map[string]*knownRepository
+	trees  map[string]*tree
+	around map[string]*surrounding // by directory
 }
 
 type knownRepository struct {
@@ -66,52 +50,39 @@ type knownRepository struct {
 	err        error
 }
 
-func (u *ui) openRepository(root string) (*repository, error) {
-	dir, err := os.OpenRoot(root) // stays open as long as the program
-	if err != nil {
-		return nil, fileError(root, err)
+// repository opens what was found around a path; it is nil if that is none.
+func (u *ui) repository(s *surrounding) (*repository, error) {
+	if s.root == "" {
+		return nil, nil
 	}
-	r := &repository{root: root, files: dir.FS()}
-	if r.config, err = config.Read(r.files); err != nil {
-		return nil, r.located(err)
+	u.repositories.Lock()
+	defer u.repositories.Unlock()
+	if known := u.repositories.at[s.root]; known != nil {
+		return known.repository, known.err
 	}
-	r.tree, err = u.tree(root)
+	r, err := openRepository(s)
+	if u.repositories.at == nil {
+		u.repositories.at = map[string]*knownRepository{}
+	}
+	u.repositories.at[s.root] = &knownRepository{r, err}
 	return r, err
 }
 
-// realPathOrNew is a path without symbolic links; of one that does not exist
-// yet, its directory is.
-func realPathOrNew(path string) (string, error) {
-	if path == "-" {
-		path = "."
-	}
-	if err := refusePrivate(path); err != nil {
-		return "", err
-	}
-	real, err := realPath(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		abs, absErr := filepath.Abs(path)
-		dir, dirErr := filepath.EvalSymlinks(filepath.Dir(abs))
-		switch {
-		case absErr == nil && dirErr == nil:
-			return filepath.Join(dir, filepath.Base(abs)), nil
-		case absErr == nil: // its directory does not exist either
-			return abs, nil
-		}
-	}
+func openRepository(s *surrounding) (*repository, error) {
+	dir, err := os.OpenRoot(s.root) // stays open as long as the program
 	if err != nil {
-		return "", fileError(path, err)
+		return nil, fileError(s.root, err)
 	}
-	return real, nil
+	r := &repository{root: s.root, files: dir.FS(), tree: s.tree}
+	if r.config, err = config.Read(r.files); err != nil {
+		return nil, r.located(err)
+	}
+	return r, nil
 }
 
-// nameIn is a path's name below a root, slashes between its parts; false if it
-// lies elsewhere.
-func nameIn(root, path string) (string, bool) {
-	real, err := realPathOrNew(path)
-	if err != nil {
-		return "", false
-	}
+// nameIn is the name of a path without symbolic links below a root, slashes
+// between its parts; false if it lies elsewhere.
+func nameIn(root, real string) (string, bool) {
 	rel, err := filepath.Rel(root, real)
 	if err != nil || !filepath.IsLocal(rel) {
 		return "", false
@@ -151,6 +122,7 @@ func locatedIn(root string, err error) error {
 // A target is what the configuration and the kustomizations say about a path.
 type target struct {
 	path       string      // as it was given
+	real       string      // without symbolic links
 	repository *repository // nil where there is no .fuin.yaml
 	name       string      // of the path in the repository
 	rule       config.Rule // zero if no rule is for the path
@@ -163,29 +135,22 @@ type target struct {
 	failed  error
 }
 
-// targetOf is for paths that may have no .fuin.yaml; see [repository.target].
+// targetOf finds the rule of a path, which may have no .fuin.yaml.
+// Kustomizations are not asked yet: they cost a walk through the repository.
 func (u *ui) targetOf(path string) (*target, error) {
-	r, err := u.repositoryAt(path)
+	real, s, err := u.around(path)
 	if err != nil {
 		return nil, err
 	}
+	r, err := u.repository(s)
+	if err != nil {
+		return nil, err
+	}
+	t := &target{path: path, real: real, repository: r, tree: s.tree}
 	if r != nil {
-		return r.target(path)
+		t.name, _ = nameIn(r.root, real)
+		t.rule, t.ruled = r.config.RuleFor(t.name)
 	}
-	t := &target{path: path}
-	t.tree, err = u.treeAt(path)
-	return t, err
-}
-
-// target finds the rule of a path. Kustomizations are not asked yet: they cost
-// a walk through the repository.
-func (r *repository) target(path string) (*target, error) {
-	name, ok := nameIn(r.root, path)
-	if !ok {
-		return nil, failAt(path, "name a path below it", "outside of the repository %s", r.root)
-	}
-	t := &target{path: path, repository: r, name: name, tree: r.tree}
-	t.rule, t.ruled = r.config.RuleFor(name)
 	return t, nil
 }
 

@@ -124,7 +124,11 @@ func (f *sealFlags) run(ctx context.Context, u *ui, args []string) error {
 	if len(f.fromFile) > 0 {
 		return f.sealFiles(ctx, u, plans)
 	}
-	u.recallFrom(ctx, f.output.file, inputs)
+	if f.inPlace {
+		u.recallFrom(ctx, "", inputs)
+	} else {
+		u.recallFrom(ctx, f.output.file, nil)
+	}
 	return f.sealManifests(ctx, u, plans, inputs)
 }
 

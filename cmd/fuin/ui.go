@@ -53,6 +53,9 @@ func (u *ui) run(ctx context.Context, args []string) int {
 	root := newRoot(u)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
+	if u.remembers != nil {
+		u.remembers.write()
+	}
 	if err != nil && ctx.Err() != nil {
 		err = &fault{errors.New("interrupted"), "nothing is half-written; run it again", exitInterrupted}
 	}
