@@ -34,8 +34,8 @@ type FilterOptions struct {
 // Everything else is passed on, byte for byte. What holds a token and is no
 // Secret is an error, as is what is left of a token behind a transformation
 // that cannot be undone, and a Secret with tokens of two scopes. The same
-// manifests give the same SealedSecrets, unless there is a Sealer. A
-// ResourceList of a KRM function is filtered like a List.
+// manifests give the same SealedSecrets, unless there is a Sealer, and one
+// without a memory. A ResourceList of a KRM function is filtered like a List.
 func Filter(data []byte, o FilterOptions) (Result, error) {
 	f := newFilter(o)
 	f.walk.format = o.Options.Format
@@ -92,10 +92,20 @@ func (f *filter) secret(n *yaml.Node) (*yaml.Node, error) {
 		return n, nil
 	}
 	out, err := f.Sealer.secret(n, f.Options, f.walk)
-	if err == nil {
-		takeOver(out, n)
+	if err != nil {
+		return nil, err
 	}
-	return out, err
+	if renamedLater(n) && ScopeOf(stringMap(get(out, "metadata", "annotations"))) == Strict {
+		return nil, refuseAt(n.Line, "bind it to the namespace alone: scope: namespace-wide, or --scope namespace-wide",
+			"%s: kustomize gives it a name with a hash when it is sealed, under which a strict value does not open", strings.ReplaceAll(label, "%", "%%"))
+	}
+	takeOver(out, n)
+	return out, nil
+}
+
+// renamedLater reports whether kustomize is to put a hash behind the name.
+func renamedLater(secret *yaml.Node) bool {
+	return text(get(secret, "metadata", "annotations", "internal.config.kubernetes.io/needsHashSuffix")) != ""
 }
 
 // labelOf is KIND NAMESPACE/NAME, for messages.

@@ -230,7 +230,7 @@ func (t *tokenSource) add(v tokenValue, encrypted, templates *yaml.Node) error {
 	switch {
 	case len(v.value) == 0 || isReference(string(v.value)) || t.mayStayPlain(v.key):
 	case t.Sealer != nil:
-		sealed, err := t.Sealer.Seal(Place{t.src.scope, t.src.namespace, t.src.name, v.key}, v.value)
+		sealed, err := t.Sealer.again(Place{t.src.scope, t.src.namespace, t.src.name, v.key}, v.value)
 		if err != nil {
 			return t.refuse(v.textNode, v.key, "", "%v", err)
 		}

@@ -37,7 +37,9 @@ two scopes in one Secret. A value in plain beside tokens is refused, too, unless
 --plain or the annotation fuin.dev/plain of the Secret names its key.
 
 With a key (-r, --cert) what is in plain is sealed instead, also Secrets without
-any token. That makes other bytes each time; tokens do not.`,
+any token. Sealed again for the same place, the same value keeps its bytes where
+this user has a state directory ($XDG_STATE_HOME, ~/.local/state); elsewhere it
+gets other bytes each time, which tokens never do.`,
 		Example: `  helm template shop ./chart | fuin filter | kubectl apply -f -
   helm upgrade shop ./chart --post-renderer fuin --post-renderer-args filter
   kustomize build overlays/staging | fuin filter --plain user`,
@@ -142,6 +144,13 @@ func (f *filterFlags) options(ctx context.Context, u *ui) (seal.FilterOptions, e
 	if err != nil {
 		return o, err
 	}
-	o.Sealer, err = seal.NewSealer(recipients...)
-	return o, err
+	if o.Sealer, err = seal.NewSealer(recipients...); err != nil {
+		return o, err
+	}
+	if m := u.memory(); m != nil {
+		u.recallFrom(ctx, f.output.file, nil)
+		u.keepValues()
+		o.Sealer = o.Sealer.Remembering(m)
+	}
+	return o, nil
 }

@@ -84,6 +84,63 @@ func TestKustomizeRunsTheFilter(t *testing.T) {
 	}
 }
 
+// TestKustomizeBuildsTheSameOfPlainValues: kustomize hands functions its own
+// environment, and with a state directory in it what was sealed by the last
+// build is taken again. Without one a build works as well.
+func TestKustomizeBuildsTheSameOfPlainValues(t *testing.T) {
+	kustomize := filepath.Join(kubetest.Require(t, "renderers"), "kustomize")
+	identity, err := keys.Generate(keys.X25519, time.Now(), 0, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, state := t.TempDir(), t.TempDir()
+	pages := filterPage(t)
+	writeAllOf(t, filepath.Join(dir, "filter.yaml"), strings.Replace(pages["filter.yaml"], "plain: [username]", "scope: namespace-wide\n  recipients: ["+identity.Recipient().String()+"]", 1))
+	writeAllOf(t, filepath.Join(dir, "references.yaml"), pages["references.yaml"])
+	build := func(password, home string) string {
+		writeAllOf(t, filepath.Join(dir, "kustomization.yaml"), pages["kustomization.yaml"]+
+			"namespace: shop\nsecretGenerator:\n- name: db\n  literals: [username=shop, password="+password+"]\n")
+		cmd := exec.CommandContext(t.Context(), kustomize, "build", "--enable-alpha-plugins", "--enable-exec", dir)
+		cmd.Env = append(os.Environ(), "XDG_STATE_HOME=", "HOME="+home)
+		var said bytes.Buffer
+		cmd.Stderr = &said
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("kustomize build: %v: %s", err, said.String())
+		}
+		if strings.Contains(string(out), password) || strings.Contains(string(out), base64.StdEncoding.EncodeToString([]byte(password))) {
+			t.Fatalf("in plain: %s", out)
+		}
+		return string(out)
+	}
+	first := build("hunter2", state)
+	if again := build("hunter2", state); again != first {
+		t.Errorf("the same values give\n%s\nand then\n%s", first, again)
+	}
+	other := build("hunter3", state)
+	one, two := sealedIn(t, first), sealedIn(t, other)
+	if one["username"] != two["username"] || one["password"] == two["password"] {
+		t.Error("of two values of which one changed, not that one alone is sealed anew")
+	}
+	if back := build("hunter2", state); back != first {
+		t.Error("a value that came back is sealed anew")
+	}
+	none := build("hunter2", "")
+	if all := sealedIn(t, none); all["username"] == one["username"] || all["password"] == one["password"] {
+		t.Error("without a state directory something was remembered")
+	}
+}
+
+// sealedIn are the values of the SealedSecret that a build has.
+func sealedIn(t *testing.T, manifests string) map[string]string {
+	t.Helper()
+	all, err := seal.Objects([]byte(manifests), 10)
+	if err != nil || len(all) != 1 || len(all[0].Values) != 2 {
+		t.Fatalf("%v, %v", all, err)
+	}
+	return all[0].Values
+}
+
 // filterPage are the files that docs/sealed-values.md shows, by the name in the
 // comment with which each begins.
 func filterPage(t *testing.T) map[string]string {

@@ -16,8 +16,9 @@ import (
 	"fuin.dev/seal"
 )
 
-// A memory remembers, for this user alone, what was sealed: no value and no
-// ciphertext, but keyed MACs of them, in a table of a fixed size. It lies in the
+// A memory remembers, for this user alone, what was sealed: no value and, but
+// for [keptValues], no ciphertext: keyed MACs of them, in a table of a fixed
+// size. It lies in the
 // user's state directory and never in a repository. Without its key nothing in
 // it can be guessed at. What it does not know, or what is damaged, only means
 // sealing again.
@@ -26,6 +27,7 @@ import (
 type memory struct {
 	macs  sync.Pool // of HMACs under the key
 	table *os.File
+	kept  *keptValues // nil but for runs that write no file
 
 	mu      sync.Mutex
 	pages   map[int]page     // of the table, as they were first read
@@ -139,6 +141,9 @@ func (m *memory) Keep(at seal.Place, to []string, value []byte, sealed string) {
 	is := m.sealed(sealed)
 	m.put(m.place(at, to, value), is)
 	m.put(is, m.mac("value", string(value)))
+	if m.kept != nil {
+		m.kept.put(is, sealed)
+	}
 }
 
 // Recall finds, among the sealed values at hand, the one that the very same
@@ -148,6 +153,18 @@ func (m *memory) Recall(at seal.Place, to []string, value []byte) (string, bool)
 	if !ok {
 		return "", false
 	}
+	if sealed, ok := m.atHand(wanted); ok {
+		return sealed, true
+	}
+	if m.kept != nil {
+		sealed, ok := m.kept.get(wanted)
+		return sealed, ok && m.sealed(sealed) == wanted
+	}
+	return "", false
+}
+
+// atHand finds a sealed value among those that files hold.
+func (m *memory) atHand(wanted tag) (string, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !m.offered && m.former != nil {

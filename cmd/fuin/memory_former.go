@@ -33,6 +33,14 @@ func (u *ui) recallFrom(ctx context.Context, out string, inPlace []input) {
 	}
 }
 
+// keepValues has the memory keep the sealed values themselves: what is printed
+// is in no file that the next run could read.
+func (u *ui) keepValues() {
+	if m := u.memory(); m != nil {
+		m.kept = &keptValues{filepath.Join(u.stateDir(), memoryDir, memoryValues)}
+	}
+}
+
 // indexed are the sealed values of files as Git's index has them; none where
 // there is no Git.
 func (u *ui) indexed(ctx context.Context, inputs []input) []string {
