@@ -104,7 +104,7 @@ func (d *document) sourceFile(a at, n *yaml.Node) {
 		name = n.Value
 		key = path.Base(name)
 	}
-	if strings.HasSuffix(name, ".crt") || strings.HasSuffix(name, ".pub") || path.IsAbs(name) || strings.Contains(name, "://") {
+	if IsPublicFile(name) || path.IsAbs(name) || strings.Contains(name, "://") {
 		return
 	}
 	full := path.Join(path.Dir(d.file.name), name)
@@ -113,6 +113,11 @@ func (d *document) sourceFile(a at, n *yaml.Node) {
 	}
 	a.key = key
 	d.found(a, n, Finding{Rule: SecretGenerator, Message: "a Secret is made of a file that is in the repository, " + quoteKey(full)})
+}
+
+// IsPublicFile goes by the name: certificates and public keys are no secret.
+func IsPublicFile(name string) bool {
+	return strings.HasSuffix(name, ".crt") || strings.HasSuffix(name, ".pub")
 }
 
 // patches checks what kustomize changes. A patch of a Secret may leave out

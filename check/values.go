@@ -75,6 +75,18 @@ func isOne(value string, form form) bool {
 	return at != nil && at[0] == 0 && at[1] == len(value)
 }
 
+// IsFilledIn reports whether a value is encrypted by another tool, or has
+// something put in its place before it is applied: sealed, it would stay as it
+// is.
+func IsFilledIn(value string) bool {
+	const most = 1 << 16
+	value = strings.TrimSpace(value[:min(len(value), most)])
+	return isSealed(value) || referenceForm().MatchString(value) || substitutedForm().MatchString(value)
+}
+
+// substitutedForm is what envsubst and Flux put a value in place of.
+var substitutedForm = newForm(`\$\{[A-Za-z_][^}]*\}`)
+
 // literal is a value without what a template, a shell or a vault fills in.
 func literal(value string) string {
 	if !strings.ContainsAny(value, "{$(%[@_#") && !strings.Contains(value, "+") && !strings.Contains(value, ":") && !strings.Contains(value, "fuin1") {

@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -47,7 +48,7 @@ func (f *Field) lead(n *yaml.Node, line, column int) bool {
 			}
 			next = step{n.Content[i-1].Value, unknown}
 		}
-		f.steps, f.text = append(steps[:len(steps):len(steps)], next), text+next.written(text == "")
+		f.steps, f.text = slices.Concat(steps, []step{next}), text+next.written(text == "")
 		if f.lead(child, line, column) {
 			return true
 		}

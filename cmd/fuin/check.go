@@ -45,6 +45,10 @@ that a kustomization renames or moves, so that they do not open, and workloads
 that name a Secret or a key which nothing makes in any of these directories of
 the same cluster and namespace.
 
+--fix seals what is found where it stands: Secrets and their patches, what a
+secretGenerator makes, values of charts (as tokens), text in the template of a
+SealedSecret.
+
 A comment lets a finding pass if it gives a reason: # fuin:allow reason=WHY, on
 the line, the line above, or at what encloses it. A baseline lists findings that
 are known; check.allow in .fuin.yaml leaves out paths. docs/check.md describes
@@ -68,7 +72,7 @@ the rules. The exit code is 3 if there are findings; advice alone is none.`,
 	cmd.Flags().StringVar(&f.output.file, "out", "", "write to `FILE` instead of standard output, atomically")
 	cmd.Flags().BoolVar(&f.strict, "strict", false, "let advice count as findings, too")
 	cmd.Flags().BoolVar(&f.render, "render", false, "render the directories of check.render, or else every kustomization that no other includes, and check what comes out; where .fuin.yaml has check.render, the default of a check of the whole tree")
-	cmd.Flags().BoolVar(&f.fix, "fix", false, "seal the Secrets that are found, in place, where a rule of .fuin.yaml tells for which cluster; what is left is printed")
+	cmd.Flags().BoolVar(&f.fix, "fix", false, "seal what is found, where a rule of .fuin.yaml tells for which cluster and rendering proves that the Secrets stay the same; what is left is printed")
 	f.baseline.add(cmd)
 	return cmd
 }
@@ -150,14 +154,25 @@ func (f *checkFlags) find(ctx context.Context, c *checkRun) ([]check.Finding, er
 
 // fixed seals what it can, and returns what is found then.
 func (f *checkFlags) fixed(ctx context.Context, c *checkRun, findings []check.Finding) ([]check.Finding, error) {
-	changed, err := c.seal(ctx, findings)
-	if err != nil || !changed {
-		return findings, err
-	}
-	if findings, err = f.find(ctx, c); err != nil {
+	fix, err := newFix(ctx, c)
+	if err != nil {
 		return nil, err
 	}
-	return f.baseline.leaveOut(c, findings)
+	defer fix.close()
+	changed, err := fix.seal(ctx, findings)
+	if err != nil {
+		return nil, err
+	}
+	fix.tell(ctx)
+	if changed {
+		if findings, err = f.find(ctx, c); err != nil {
+			return nil, err
+		}
+		if findings, err = f.baseline.leaveOut(c, findings); err != nil {
+			return nil, err
+		}
+	}
+	return fix.explained(findings), nil
 }
 
 // judge is the exit code.

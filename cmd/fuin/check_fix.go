@@ -3,62 +3,306 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 
 	"fuin.dev/check"
+	"fuin.dev/render"
 	"fuin.dev/seal"
 )
 
-// seal seals the Secrets of files with findings, where a rule of .fuin.yaml
-// tells for whom, and reports whether it changed any. What it cannot seal stays
-// as it is, and a finding.
-func (c *checkRun) seal(ctx context.Context, findings []check.Finding) (changed bool, err error) {
-	plans, err := (&recipientFlags{}).planner(ctx, c.u)
-	if err != nil {
-		return false, err
-	}
-	secrets, files := 0, 0
-	for _, file := range c.files {
-		isFound := slices.ContainsFunc(findings, func(f check.Finding) bool { return f.File == file.name && f.Rule == check.PlaintextSecret })
-		if !isFound || file.path == "-" {
-			continue
-		}
-		sealed, err := c.sealFile(ctx, plans, c.shown(file.name))
-		if ctx.Err() != nil {
-			return files > 0, ctx.Err()
-		}
-		if err != nil {
-			c.u.warn("", "not sealed: %v", nameError(c.shown(file.name), err))
-			continue
-		}
-		secrets, files = secrets+sealed, files+min(sealed, 1)
-	}
-	if files > 0 {
-		c.u.note("sealed %s in %s", plural(secrets, "Secret"), plural(files, "file"))
-	}
-	return files > 0, nil
+// A fixRun seals what a check found. Nothing is written before what it changes
+// was rendered, and makes the same Secrets; see [prover].
+type fixRun struct {
+	c      *checkRun
+	plans  *planner
+	prover *prover
+	root   *os.Root
+	files  *unwritten // as they are once the repairs made so far are written
+	proven *unwritten // likewise, of those that are proven
+
+	accepted []*repair
+	before   map[string]*check.Rendered // what directories render to by now
+	left     map[check.Known]error      // why findings stay
+	unproven bool                       // nothing here renders
 }
 
-// sealFile returns how many Secrets it sealed; none in a file without any, as a
-// kustomization with a patch.
-func (c *checkRun) sealFile(ctx context.Context, plans *planner, path string) (int, error) {
-	plan, err := plans.one(path)
+// A job answers findings by a repair.
+type job struct {
+	findings []check.Finding
+	make     func(ctx context.Context, r *repair) error
+}
+
+// A repair is a change of files that is made as a whole, or not at all.
+type repair struct {
+	findings  []check.Finding
+	field     string            // of a value that is no object's
+	what      string            // became of each finding
+	changed   map[string][]byte // files, by their names from the root
+	made      string            // a new file among them
+	touched   []string          // files by which the directories are found that show the change
+	mustProve bool
+	isProven  bool
+	warnings  []string
+	stay      []check.Finding // of files that hold in plain still what was sealed
+}
+
+// errRepaired is for a job that another one has done, too.
+var errRepaired = errors.New("repaired already")
+
+func newFix(ctx context.Context, c *checkRun) (*fixRun, error) {
+	plans, err := (&recipientFlags{}).planner(ctx, c.u)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	data, err := readFile(ctx, path, seal.MaxManifest)
+	root, err := os.OpenRoot(c.root)
 	if err != nil {
-		return 0, err
+		return nil, fileError(c.root, err)
 	}
-	result, err := plan.seal(data, seal.Options{})
-	if errors.Is(err, seal.ErrNothing) {
-		return 0, nil
+	tree := &unwritten{root.FS(), map[string][]byte{}}
+	f := &fixRun{
+		c: c, plans: plans, root: root, files: tree, proven: tree,
+		before: map[string]*check.Rendered{}, left: map[check.Known]error{},
 	}
+	f.prover = &prover{c: c, sandbox: render.NewPool(render.Config{}), ledger: newLedger(c.u), lost: map[string]bool{}}
+	return f, nil
+}
+
+func (f *fixRun) close() {
+	f.prover.sandbox.Close()
+	_ = f.root.Close()
+}
+
+// seal seals the findings that a rule of .fuin.yaml tells how to seal, writes
+// the files, and reports whether it changed any.
+func (f *fixRun) seal(ctx context.Context, findings []check.Finding) (changed bool, err error) {
+	jobs := f.jobs(findings)
+	if len(jobs) == 0 {
+		return false, nil
+	}
+	if err = f.together(ctx, jobs); err == nil {
+		err = f.write(ctx)
+	}
+	return len(f.accepted) > 0, err
+}
+
+// together makes all repairs and proves them at once, which most often is all
+// that is to do; else one after the other, so that what is at fault is found.
+func (f *fixRun) together(ctx context.Context, jobs []job) error {
+	var all []*repair
+	for _, j := range jobs {
+		r, err := f.attempt(ctx, j)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			continue
+		}
+		f.files = f.files.with(r.changed)
+		all = append(all, r)
+	}
+	err := f.prove(ctx, all...)
+	switch {
+	case err == nil:
+		f.accepted = all
+	case ctx.Err() != nil:
+		return ctx.Err()
+	default:
+		return f.each(ctx, jobs)
+	}
+	return nil
+}
+
+// each makes and proves one repair after the other.
+func (f *fixRun) each(ctx context.Context, jobs []job) error {
+	bar := f.c.u.progress("sealing", len(jobs))
+	defer bar.end()
+	clear(f.left)
+	clear(f.prover.lost)
+	f.files = f.proven
+	for _, j := range jobs {
+		r, err := f.attempt(ctx, j)
+		if err == nil {
+			f.files = f.proven.with(r.changed)
+			if err = f.prove(ctx, r); err == nil {
+				f.accepted = append(f.accepted, r)
+			} else {
+				f.files = f.proven
+				f.leave(j.findings, err)
+			}
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		bar.step()
+	}
+	return nil
+}
+
+// attempt makes the repair of a job, or notes why it cannot be made.
+func (f *fixRun) attempt(ctx context.Context, j job) (*repair, error) {
+	r := &repair{findings: j.findings, changed: map[string][]byte{}}
+	f.prover.ledger.forgetFilled()
+	err := j.make(ctx, r)
+	if keys := f.prover.ledger.filled; err == nil && len(keys) > 0 {
+		err = fail("see what does; fuin seal seals the text as it is", "key %q: a value that something else seems to fill in, and could not any more", keys[0])
+	}
+	if err != nil && !errors.Is(err, errRepaired) {
+		f.leave(j.findings, err)
+	}
+	return r, err
+}
+
+func (f *fixRun) leave(findings []check.Finding, err error) {
+	for _, found := range findings {
+		f.left[knownAs(found)] = err
+	}
+}
+
+// knownAs names a finding, whatever its line.
+func knownAs(f check.Finding) check.Known {
+	return check.Known{Path: f.File, Object: f.Object, Key: f.Key, Rule: f.Rule}
+}
+
+// prove compares what directories render to with what they did before the
+// repairs.
+func (f *fixRun) prove(ctx context.Context, all ...*repair) error {
+	var touched []string
+	for _, r := range all {
+		touched = append(touched, r.touched...)
+	}
+	directories, err := f.directories(touched)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	for _, w := range result.Warnings {
-		c.u.warn(path, "%s", w)
+	p := proof{directories: directories}
+	for _, d := range directories {
+		seen, err := f.seen(ctx, d)
+		if err != nil {
+			return f.passUnproven(err, all)
+		}
+		p.before = append(p.before, seen)
 	}
-	return len(result.Objects), rewriteFile(path, result.Out)
+	now, err := f.prover.compare(ctx, p, f.files)
+	if err != nil {
+		return f.passUnproven(err, all)
+	}
+	rendered := map[string]*check.Rendered{}
+	for i, d := range directories {
+		rendered[directoryKey(d)] = now[i]
+	}
+	for _, r := range all {
+		if err := f.judge(r, rendered); err != nil {
+			return err
+		}
+	}
+	maps.Copy(f.before, rendered)
+	f.proven = f.files
+	return nil
+}
+
+// judge asks for each repair whether anything shows what comes of it.
+func (f *fixRun) judge(r *repair, rendered map[string]*check.Rendered) error {
+	directories, err := f.directories(r.touched)
+	if err != nil {
+		return err
+	}
+	r.isProven = slices.ContainsFunc(directories, func(d render.Directory) bool { return rendered[directoryKey(d)] != nil })
+	if r.mustProve && !r.isProven {
+		return fail("see what fuin render says of its directory", "what would come of it cannot be told: nothing renders it here")
+	}
+	return nil
+}
+
+// passUnproven lets pass, where nothing here can render, what need not be
+// proven.
+func (f *fixRun) passUnproven(err error, all []*repair) error {
+	mustProve := slices.ContainsFunc(all, func(r *repair) bool { return r.mustProve })
+	if !errors.Is(err, render.ErrUnavailable) || mustProve {
+		return err
+	}
+	f.unproven, f.proven = true, f.files
+	return nil
+}
+
+// seen is what a directory renders to by now; nil if it does not.
+func (f *fixRun) seen(ctx context.Context, d render.Directory) (*check.Rendered, error) {
+	key := directoryKey(d)
+	if known, ok := f.before[key]; ok {
+		return known, nil
+	}
+	seen, _, err := f.prover.see(ctx, f.proven, []render.Directory{d})
+	if err != nil {
+		return nil, err
+	}
+	f.before[key] = seen[0]
+	return seen[0], nil
+}
+
+// pathOf is a file to open, by its name from the root.
+func (f *fixRun) pathOf(name string) string {
+	if i := slices.IndexFunc(f.c.files, func(file checkedFile) bool { return file.name == name && file.path != "" }); i >= 0 {
+		return f.c.files[i].path
+	}
+	return filepath.Join(f.c.root, filepath.FromSlash(name))
+}
+
+// read is a file as it will be.
+func (f *fixRun) read(ctx context.Context, r *repair, name string) ([]byte, error) {
+	if data, ok := r.changed[name]; ok {
+		return data, nil
+	}
+	if data, ok := f.files.changed[name]; ok {
+		return data, nil
+	}
+	return readFile(ctx, f.pathOf(name), seal.MaxManifest)
+}
+
+// exists reports whether there is or will be a file.
+func (f *fixRun) exists(name string) bool {
+	_, err := fs.Stat(f.files, name)
+	return err == nil
+}
+
+// plan is how to seal what stands at a name. Its sealer tells the prover.
+func (f *fixRun) plan(name string) (*plan, error) {
+	plan, err := f.plans.at(f.pathOf(name))
+	if err != nil {
+		return nil, err
+	}
+	plan.sealer = plan.sealer.Remembering(f.prover.ledger)
+	return plan, nil
+}
+
+// write writes what was accepted: new files first, so that nothing names what
+// is not there.
+func (f *fixRun) write(ctx context.Context) error {
+	names := slices.Sorted(maps.Keys(f.files.changed))
+	slices.SortStableFunc(names, func(a, b string) int { return f.isNew(b) - f.isNew(a) })
+	for _, name := range names {
+		var err error
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case f.isNew(name) == 1:
+			err = writeFile(f.pathOf(name), f.files.changed[name], modePublic)
+		default:
+			err = rewriteFile(f.pathOf(name), f.files.changed[name])
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isNew is 1 for a file that is not there yet, else 0.
+func (f *fixRun) isNew(name string) int {
+	if _, err := os.Lstat(f.pathOf(name)); err == nil {
+		return 0
+	}
+	return 1
 }

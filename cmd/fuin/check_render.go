@@ -74,12 +74,9 @@ func (c *checkRun) allows(f check.Finding) bool {
 
 // renderOne returns a finding for a directory that does not render.
 func (c *checkRun) renderOne(ctx context.Context, sandbox *render.Pool, root *os.Root, dir string) (check.Rendered, *check.Finding, error) {
-	one := check.Rendered{Directory: dir}
-	if known, err := c.configuredFor(path.Join(dir, "x")); err != nil {
+	one, err := c.renderedFor(dir)
+	if err != nil {
 		return one, nil, err
-	} else if known.config != nil {
-		rule, _ := known.config.RuleFor(strings.TrimPrefix(dir, known.prefix))
-		one.Cluster, one.Namespace = strings.Join(rule.Clusters, ", "), rule.Namespace
 	}
 	set, err := sandbox.Directory(ctx, render.Directory{Files: root.FS(), Path: dir})
 	var d *render.DirectoryError
@@ -95,6 +92,17 @@ func (c *checkRun) renderOne(ctx context.Context, sandbox *render.Pool, root *os
 	}
 	one.Set = set
 	return one, nil, err
+}
+
+// renderedFor is a directory with its cluster and namespace, by the rules.
+func (c *checkRun) renderedFor(dir string) (check.Rendered, error) {
+	one := check.Rendered{Directory: dir}
+	known, err := c.configuredFor(path.Join(dir, "x"))
+	if err == nil && known.config != nil {
+		rule, _ := known.config.RuleFor(strings.TrimPrefix(dir, known.prefix))
+		one.Cluster, one.Namespace = strings.Join(rule.Clusters, ", "), rule.Namespace
+	}
+	return one, err
 }
 
 // renderedDirectories are those of the whole work tree.

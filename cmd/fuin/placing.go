@@ -64,7 +64,7 @@ func (t *target) readPlacings() (all []config.Placing, assumed string, err error
 		return all, "", locatedIn(t.tree.root, err)
 	}
 	dir := path.Dir(name)
-	if isDirectory(t.path) {
+	if info, err := os.Stat(t.path); err == nil && info.IsDir() {
 		dir = name
 	}
 	all, err = ks.PlacingsIn(dir, t.renders)

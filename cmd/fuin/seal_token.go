@@ -63,14 +63,22 @@ func (f *tokenFlags) run(ctx context.Context, u *ui, all *sealFlags, plans *plan
 	if err != nil {
 		return err
 	}
-	all.options.Namespace = cmp.Or(all.options.Namespace, plan.rule.Namespace)
-	if all.scope.value == "" && plan.rule.Scope == seal.ClusterWide { // a token cannot be strict
-		all.scope.value = string(seal.ClusterWide)
-	}
+	scope := seal.Scope(all.scope.value)
+	all.options.Namespace, scope = plan.tokenPlace(all.options.Namespace, scope)
+	all.scope.value = string(scope)
 	if f.token {
 		return f.sealToken(ctx, u, all, plan.sealer)
 	}
 	return f.sealFields(ctx, u, all, plan.sealer, path)
+}
+
+// tokenPlace is the namespace and scope of tokens at the path, as far as nobody
+// asked for others. A token cannot be strict.
+func (pl *plan) tokenPlace(namespace string, scope seal.Scope) (string, seal.Scope) {
+	if scope == "" && pl.rule.Scope == seal.ClusterWide {
+		scope = seal.ClusterWide
+	}
+	return cmp.Or(namespace, pl.rule.Namespace), scope
 }
 
 func (f *tokenFlags) sealToken(ctx context.Context, u *ui, all *sealFlags, sealer *seal.Sealer) error {

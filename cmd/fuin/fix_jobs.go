@@ -1,0 +1,135 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"fuin.dev/check"
+	"fuin.dev/config"
+	"fuin.dev/render"
+	"fuin.dev/seal"
+)
+
+// jobs sorts findings by what can be done about them. What is not sealed in
+// place, as comments and private keys, has none.
+func (f *fixRun) jobs(findings []check.Finding) []job {
+	var files, generators, values, templates []job
+	at := map[string]int{}
+	group := func(list *[]job, key string, found check.Finding, make func(context.Context, *repair) error) {
+		i, ok := at[key]
+		if !ok {
+			i = len(*list)
+			at[key] = i
+			*list = append(*list, job{make: make})
+		}
+		(*list)[i].findings = append((*list)[i].findings, found)
+	}
+	for _, found := range findings {
+		name := found.File
+		switch {
+		case name == "-" || found.Commit != "":
+		case found.Rule == check.PlaintextSecret:
+			group(&files, "file\x00"+name, found, f.secretJob(name))
+		case found.Rule == check.SecretGenerator && isKustomization(name):
+			generator := strings.TrimPrefix(found.Object, "secretGenerator ")
+			group(&generators, "generator\x00"+name+"\x00"+generator, found, f.generatorJob(name, generator))
+		case found.Rule == check.HelmValues && found.Object == "":
+			field, err := f.fieldOf(found)
+			group(&values, "value\x00"+name+"\x00"+field.String(), found, f.tokenJob(name, field, err))
+		case found.Rule == check.SealedTemplate:
+			target, ok := f.templateOf(found)
+			if ok {
+				group(&templates, "template\x00"+name+"\x00"+target.Namespace+"\x00"+target.Name+"\x00"+target.Key, found, f.templateJob(name, target))
+			}
+		}
+	}
+	return slices.Concat(files, generators, values, templates)
+}
+
+func isKustomization(name string) bool {
+	return slices.Contains(config.KustomizationNames, path.Base(name))
+}
+
+// fieldOf finds the way to a value before anything changes its line.
+func (f *fixRun) fieldOf(found check.Finding) (seal.Field, error) {
+	data, err := readFile(context.Background(), f.pathOf(found.File), seal.MaxManifest)
+	if err != nil {
+		return seal.Field{}, err
+	}
+	field, ok := seal.FieldAt(data, found.Line, found.Column)
+	if !ok {
+		return field, fail("put it into a field of its own, and seal that: fuin seal "+found.File+" --field FIELD", "it is part of a text, or not in YAML that can be read")
+	}
+	return field, nil
+}
+
+func (f *fixRun) templateOf(found check.Finding) (seal.Target, bool) {
+	data, err := readFile(context.Background(), f.pathOf(found.File), seal.MaxManifest)
+	if err != nil {
+		return seal.Target{}, false
+	}
+	return seal.TemplateAt(data, found.Line)
+}
+
+// directories are those that show what becomes of files: kustomizations that
+// nothing includes, and the chart that a file is part of.
+func (f *fixRun) directories(names []string) ([]render.Directory, error) {
+	var out []render.Directory
+	seen := map[string]bool{}
+	add := func(d render.Directory) {
+		if key := directoryKey(d); !seen[key] {
+			seen[key] = true
+			out = append(out, d)
+		}
+	}
+	for _, name := range names {
+		if chart, ok := f.chartOf(name); ok {
+			add(chart)
+			continue
+		}
+		t, err := f.c.u.targetOf(f.pathOf(name))
+		if err != nil {
+			return nil, err
+		}
+		if t.tree == nil || t.tree.root != f.c.root {
+			continue
+		}
+		placings, _, err := t.placings()
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range placings {
+			add(render.Directory{Path: p.Top})
+		}
+	}
+	return out, nil
+}
+
+func directoryKey(d render.Directory) string {
+	return d.Path + "\x00" + strings.Join(d.Helm.ValuesFiles, "\x00")
+}
+
+// chartOf is the chart of which a file is a template or has values; with these,
+// if the chart's own are others.
+func (f *fixRun) chartOf(name string) (render.Directory, bool) {
+	for dir := path.Dir(name); ; dir = path.Dir(dir) {
+		if f.exists(path.Join(dir, "Chart.yaml")) {
+			one, err := f.c.renderedFor(path.Dir(name))
+			d := render.Directory{Path: dir}
+			d.Helm = render.HelmOptions{ReleaseName: "release", Namespace: cmp.Or(one.Namespace, "default")}
+			rel, errRel := filepath.Rel(filepath.FromSlash(dir), filepath.FromSlash(name))
+			rel = filepath.ToSlash(rel)
+			if rel != "values.yaml" && !strings.HasPrefix(rel, "templates/") {
+				d.Helm.ValuesFiles = []string{rel}
+			}
+			return d, err == nil && errRel == nil
+		}
+		if dir == "." || dir == "/" || strings.HasPrefix(dir, "..") {
+			return render.Directory{}, false
+		}
+	}
+}
