@@ -63,9 +63,9 @@ func agedKey(made time.Time) (*keys.Identity, error) {
 // agedRing puts fifty keys into a cluster that has none yet, and returns them,
 // the newest first, and one that it lacks.
 func (s *system) agedRing() (ring []*keys.Identity, stranger *keys.Identity) {
-	s.t.Helper()
+	s.T.Helper()
 	ids, err := aged()
-	s.ok(err)
+	s.OK(err)
 	for i, id := range ids[:ringSize] {
 		s.addSecret(id, fmt.Sprintf("aged-%02d", i))
 	}
@@ -74,9 +74,9 @@ func (s *system) agedRing() (ring []*keys.Identity, stranger *keys.Identity) {
 
 // addSecret makes the Secret of a key.
 func (s *system) addSecret(id *keys.Identity, name string) {
-	s.t.Helper()
+	s.T.Helper()
 	key := id.Secret("fuin-system", name)
-	s.ok(s.Client().Create(s.t.Context(), &corev1.Secret{
+	s.OK(s.Client().Create(s.T.Context(), &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name, Labels: key.Labels},
 		Type:       corev1.SecretType(key.Type), Data: key.Data,
 	}))
@@ -85,15 +85,15 @@ func (s *system) addSecret(id *keys.Identity, name string) {
 // sealedWith is a SealedSecret as kubeseal makes it, without a hint: each value
 // is sealed with a key of its own, and is the name under which it stands.
 func (s *system) sealedWith(namespace, name string, ids ...*keys.Identity) string {
-	s.t.Helper()
+	s.T.Helper()
 	values := map[string]string{}
 	for i, id := range ids {
 		sealer, err := seal.NewSealer(id.Recipient())
-		s.ok(err)
+		s.OK(err)
 		key := valueKey(i)
 		at := seal.Place{Scope: seal.Strict, Namespace: namespace, Name: name, Key: key}
 		values[key], err = sealer.Seal(at, []byte(key))
-		s.ok(err)
+		s.OK(err)
 	}
 	return sealedSecret(namespace, name, values)
 }

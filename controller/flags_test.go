@@ -65,7 +65,7 @@ func (s *system) chartArgs(other string) []string {
 		"--privatekey-annotations", "a=b,c=d", "--privatekey-labels", "e=f",
 		"--log-info-stdout", "--log-level", "INFO", "--log-format", "json",
 		"--max-unseal-retries", "5", "--watch-for-secrets", "--kubeclient-qps", "5", "--kubeclient-burst", "10",
-		"--listen-addr", "127.0.0.1:0", "--listen-metrics-addr", s.freeAddress(),
+		"--listen-addr", "127.0.0.1:0", "--listen-metrics-addr", s.FreeAddress(),
 	}
 }
 
@@ -74,18 +74,18 @@ func TestRunsWithTheArgumentsOfTheChart(t *testing.T) {
 	ns, unwatched := s.Namespace(t), s.Namespace(t)
 	args := s.chartArgs(ns)
 	template, err := os.ReadFile(filepath.Join(upstreamDir(t), "helm", "sealed-secrets", "templates", "deployment.yaml"))
-	s.ok(err)
+	s.OK(err)
 	for _, match := range chartFlag.FindAllStringSubmatch(string(template), -1) {
 		if !slices.Contains(args, "--"+match[1]) {
 			t.Errorf("the chart can set --%s, and this test does not", match[1])
 		}
 	}
-	p := s.start(args...)
-	s.eventually("the controller serves", func() bool { return strings.Contains(p.log.String(), `"msg":"serving"`) })
-	s.apply(s.seal(secret(unwatched, "db", "k", "v"), false))
-	s.apply(s.seal(secret(ns, "db", "k", "v"), false))
-	s.opens(ns, "db", "k", "v")
-	if s.secretOf(unwatched, "db") != nil {
+	p := s.Start(args...)
+	s.Eventually("the controller serves", func() bool { return strings.Contains(p.Log.String(), `"msg":"serving"`) })
+	s.Put(s.Seal(secret(unwatched, "db", "k", "v"), false))
+	s.Put(s.Seal(secret(ns, "db", "k", "v"), false))
+	s.Opens(ns, "db", "k", "v")
+	if s.Secret(unwatched, "db") != nil {
 		t.Error("it opened in a namespace that it was not told to watch")
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"fuin.dev/controller/fuintest"
 	"fuin.dev/keys"
 )
 
@@ -64,7 +65,7 @@ func aliases() string {
 
 // flood sends requests with a few clients, and counts the answers.
 type flood struct {
-	p        *process
+	p        *fuintest.Process
 	mu       sync.Mutex
 	answers  map[int]int
 	client   *http.Client
@@ -112,7 +113,7 @@ func (f *flood) one(t testing.TB, r request) {
 }
 
 func (f *flood) post(ctx context.Context, r request) (status int, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, f.p.http+r.path, strings.NewReader(r.body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, f.p.HTTP+r.path, strings.NewReader(r.body))
 	if err != nil {
 		return 0, err
 	}
@@ -135,7 +136,7 @@ func (f *flood) String() string {
 
 // slowly keeps connections open that send a byte now and then, until ctx ends.
 func (f *flood) slowly(ctx context.Context, connections int) {
-	addr := strings.TrimPrefix(f.p.http, "http://")
+	addr := strings.TrimPrefix(f.p.HTTP, "http://")
 	var wg sync.WaitGroup
 	for i := range connections {
 		path := []string{"/v1/verify", "/v1/rotate"}[i%2]

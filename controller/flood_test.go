@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"fuin.dev/controller/api/bitnami"
+	"fuin.dev/controller/fuintest"
 	"fuin.dev/controller/kubetest"
 	"fuin.dev/keys"
 	corev1 "k8s.io/api/core/v1"
@@ -38,10 +38,10 @@ func junk(namespace, name string, values, size int) string {
 // attack applies what one tenant may: large objects of junk, and small ones that
 // take long. The names of both are for those who edit them.
 func (s *system) attack(ns string, ring []*keys.Identity) (large, small []string) {
-	s.t.Helper()
+	s.T.Helper()
 	for i := range 4 {
 		name := fmt.Sprintf("junk-%d", i)
-		s.apply(junk(ns, name, 1500, 1<<20))
+		s.Put(junk(ns, name, 1500, 1<<20))
 		large = append(large, name)
 	}
 	for name, template := range map[string]string{
@@ -51,14 +51,14 @@ func (s *system) attack(ns string, ring []*keys.Identity) (large, small []string
 		"reading": `{{ readFile "/etc/passwd" }}`,
 		"dialing": `{{ getHostByName "localhost" }}`,
 	} {
-		s.apply(s.edit(s.sealedWith(ns, name, ring[0]), func(m map[string]any) {
+		s.Put(s.Edit(s.sealedWith(ns, name, ring[0]), func(m map[string]any) {
 			at(m, map[string]any{"t": template}, "spec", "template", "data")
 		}))
 		small = append(small, name)
 	}
 	old := slices.Clone(ring)
 	slices.Reverse(old) // each value's key is the last to be tried
-	s.apply(s.sealedWith(ns, "old", old...))
+	s.Put(s.sealedWith(ns, "old", old...))
 	return large, append(small, "old")
 }
 
@@ -73,9 +73,9 @@ func (s *system) edits(ctx context.Context, every time.Duration, ns string, name
 		case <-tick.C:
 		}
 		patch := fmt.Sprintf(`{"spec":{"template":{"metadata":{"annotations":{"edit":"%d"}}}}}`, i)
-		err := s.Client().Patch(ctx, namedSealedSecret(ns, names[i%len(names)]), client.RawPatch("application/merge-patch+json", []byte(patch)))
+		err := s.Client().Patch(ctx, fuintest.NamedSealedSecret(ns, names[i%len(names)]), client.RawPatch("application/merge-patch+json", []byte(patch)))
 		if err != nil && ctx.Err() == nil {
-			s.t.Error(err)
+			s.T.Error(err)
 			return
 		}
 	}
@@ -91,24 +91,24 @@ type prober struct {
 }
 
 func (s *system) prober(key *keys.Identity) *prober {
-	s.t.Helper()
+	s.T.Helper()
 	api, err := client.NewWithWatch(s.Admin(), client.Options{})
-	s.ok(err)
-	p := &prober{system: s, ns: s.Namespace(s.t), key: key}
-	p.secrets, err = api.Watch(s.t.Context(), &corev1.SecretList{}, client.InNamespace(p.ns))
-	s.ok(err)
-	s.t.Cleanup(p.secrets.Stop)
+	s.OK(err)
+	p := &prober{system: s, ns: s.Namespace(s.T), key: key}
+	p.secrets, err = api.Watch(s.T.Context(), &corev1.SecretList{}, client.InNamespace(p.ns))
+	s.OK(err)
+	s.T.Cleanup(p.secrets.Stop)
 	return p
 }
 
 // latency is how long a fresh SealedSecret of three values waits for its Secret.
 func (p *prober) latency() time.Duration {
-	p.t.Helper()
+	p.T.Helper()
 	name := fmt.Sprintf("fresh-%d", p.made)
 	p.made++
 	manifest := p.sealedWith(p.ns, name, p.key, p.key, p.key)
 	start, late := time.Now(), time.After(time.Minute)
-	p.apply(manifest)
+	p.Put(manifest)
 	for {
 		select {
 		case event := <-p.secrets.ResultChan():
@@ -116,7 +116,7 @@ func (p *prober) latency() time.Duration {
 				return time.Since(start)
 			}
 		case <-late:
-			p.t.Fatalf("%s has no Secret after a minute", name)
+			p.T.Fatalf("%s has no Secret after a minute", name)
 		}
 	}
 }
@@ -124,12 +124,12 @@ func (p *prober) latency() time.Duration {
 // templated is how long a SealedSecret with a template waits. It needs a child
 // of the sandbox, which somebody else's may occupy until it is killed.
 func (p *prober) templated() time.Duration {
-	p.t.Helper()
+	p.T.Helper()
 	start := time.Now()
-	p.apply(p.edit(p.sealedWith(p.ns, "templated", p.key), func(m map[string]any) {
+	p.Put(p.Edit(p.sealedWith(p.ns, "templated", p.key), func(m map[string]any) {
 		at(m, map[string]any{"t": "{{ .k0000 }}!"}, "spec", "template", "data")
 	}))
-	p.opens(p.ns, "templated", "t", valueKey(0)+"!")
+	p.Opens(p.ns, "templated", "t", valueKey(0)+"!")
 	return time.Since(start)
 }
 
@@ -138,7 +138,7 @@ const probes = 7
 
 // latencies measures until done is closed, and several times at least.
 func (p *prober) latencies(done <-chan struct{}) (out []time.Duration) {
-	p.t.Helper()
+	p.T.Helper()
 	for {
 		out = append(out, p.latency())
 		select {
@@ -181,20 +181,20 @@ type siege struct {
 	attacked  []time.Duration // how long others waited
 	templated time.Duration   // how long one with a template did
 	took      time.Duration
-	most      peak
+	most      fuintest.Peak
 }
 
 // besiege has a tenant and strangers do their worst until all requests are
 // answered.
-func (s *system) besiege(p *process, probe *prober, ns string) (out siege) {
-	s.t.Helper()
+func (s *system) besiege(p *fuintest.Process, probe *prober, ns string) (out siege) {
+	s.T.Helper()
 	ring, err := aged()
-	s.ok(err)
+	s.OK(err)
 	ring = ring[:ringSize]
 	large, small := s.attack(ns, ring)
-	ctx, end := context.WithCancel(s.t.Context())
+	ctx, end := context.WithCancel(s.T.Context())
 	defer end()
-	most, start := p.follow(ctx), time.Now()
+	most, start := p.Follow(ctx), time.Now()
 	out.flood = &flood{p: p, answers: map[int]int{}}
 	var attackers sync.WaitGroup
 	attackers.Go(func() { s.edits(ctx, time.Second, ns, large) })
@@ -203,9 +203,9 @@ func (s *system) besiege(p *process, probe *prober, ns string) (out siege) {
 	sent, requests := make(chan struct{}), s.requests(ns, ring)
 	go func() {
 		defer close(sent)
-		out.flood.send(s.t, requests, floods())
+		out.flood.send(s.T, requests, floods())
 	}()
-	s.eventually("the requests are answered", func() bool { return out.flood.answered.Load() > clients })
+	s.Eventually("the requests are answered", func() bool { return out.flood.answered.Load() > clients })
 	out.templated = probe.templated()
 	out.attacked = probe.latencies(sent)
 	out.took = time.Since(start)
@@ -221,48 +221,48 @@ func TestOthersOpenDuringAttacks(t *testing.T) {
 	t.Setenv("GOMEMLIMIT", "384MiB") // as the Deployment sets it
 	s := newSystem(t, kubetest.New(t, kubetest.Config{}))
 	ring, _ := s.agedRing()
-	p := s.run()
+	p := s.Run(fuintest.Alone)
 	probe, ns := s.prober(ring[0]), s.Namespace(t)
 	quiet := make(chan struct{})
 	close(quiet)
 	probe.latency() // the first one warms up
 	idle := median(probe.latencies(quiet))
-	before := p.footprint()
+	before := p.Footprint()
 	got := s.besiege(p, probe, ns)
 	s.recovers(p, ns, before)
 	idle = max(idle, median(probe.latencies(quiet))) // a machine that is shared may be slower by now
 
-	alone := memory(strconv.Itoa(p.cmd.Process.Pid), "VmHWM")
+	alone := p.PeakMemory()
 	t.Logf("idle %v, attacked %v (of %d, most %v; a template %v); %s in %v; at most %d MiB, %d MiB with %d children",
 		idle, median(got.attacked), len(got.attacked), slices.Max(got.attacked), got.templated, got.flood, got.took,
-		alone>>20, got.most.memory>>20, got.most.children)
+		alone>>20, got.most.Memory>>20, got.most.Children)
 	if wait := median(got.attacked); wait > timesIdle*max(idle, idleFloor) {
 		t.Errorf("others wait for %v while a tenant attacks, and %v when all is quiet: more than %d times as long", wait, idle, timesIdle)
 	}
-	if alone > mostAlone || got.most.memory > memoryLimit || int(got.most.children) > poolSize() {
-		t.Errorf("the controller had %d MiB, with its %d children %d MiB", alone>>20, got.most.children, got.most.memory>>20)
+	if alone > mostAlone || got.most.Memory > memoryLimit || int(got.most.Children) > fuintest.PoolSize() {
+		t.Errorf("the controller had %d MiB, with its %d children %d MiB", alone>>20, got.most.Children, got.most.Memory>>20)
 	}
 }
 
 // recovers checks that an attack leaves nothing behind.
-func (s *system) recovers(p *process, ns string, before footprint) {
-	s.t.Helper()
-	s.opens(ns, "old", valueKey(0), valueKey(0)) // it was legitimate all along
-	s.says(ns, "junk-0", bitnami.Stalled, corev1.ConditionTrue, "")
+func (s *system) recovers(p *fuintest.Process, ns string, before fuintest.Footprint) {
+	s.T.Helper()
+	s.Opens(ns, "old", valueKey(0), valueKey(0)) // it was legitimate all along
+	s.Says(ns, "junk-0", bitnami.Stalled, corev1.ConditionTrue, "")
 	for name, text := range map[string]string{
 		"endless": "did not finish in time", "hungry": "too much memory", "failing": "failed",
 		"reading": "calls a function that does not exist here", "dialing": "getHostByName",
 	} {
-		s.says(ns, name, bitnami.Ready, corev1.ConditionFalse, text)
+		s.Says(ns, name, bitnami.Ready, corev1.ConditionFalse, text)
 	}
-	s.eventually("the controller rests", func() bool {
-		used := p.cpu()
+	s.Eventually("the controller rests", func() bool {
+		used := p.CPU()
 		time.Sleep(500 * time.Millisecond) // what is measured is a rate
-		return p.cpu()-used < 100*time.Millisecond
+		return p.CPU()-used < 100*time.Millisecond
 	})
-	s.eventually(fmt.Sprintf("no more is held than before, %+v", before), func() bool { return p.footprint().within(before) })
-	s.t.Logf("after: %+v", p.footprint())
-	if strings.Contains(p.log.String(), "panic") {
-		s.t.Error("the controller panicked")
+	s.Eventually(fmt.Sprintf("no more is held than before, %+v", before), func() bool { return p.Footprint().Within(before) })
+	s.T.Logf("after: %+v", p.Footprint())
+	if strings.Contains(p.Log.String(), "panic") {
+		s.T.Error("the controller panicked")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"fuin.dev/controller/api/bitnami"
+	"fuin.dev/controller/fuintest"
 	"fuin.dev/controller/kubetest"
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	lua "github.com/yuin/gopher-lua"
@@ -64,10 +65,10 @@ type health struct {
 
 func (s *system) health(t *testing.T, script, namespace, name string) health {
 	t.Helper()
-	object := namedSealedSecret(namespace, name)
-	s.ok(s.Client().Get(t.Context(), clientKey(namespace, name), object))
+	object := fuintest.NamedSealedSecret(namespace, name)
+	s.OK(s.Client().Get(t.Context(), fuintest.Key(namespace, name), object))
 	result, err := status.Compute(object)
-	s.ok(err)
+	s.OK(err)
 	return health{result.Status, argoHealth(t, script, object)}
 }
 
@@ -77,7 +78,7 @@ func TestHealthAsFluxAndArgoCDSeeIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newSystem(t, kubetest.Shared(t))
-	p := s.run()
+	p := s.Run(fuintest.Alone)
 	ns := s.Namespace(t)
 	is := func(name, what string, want health) {
 		t.Helper()
@@ -89,32 +90,32 @@ func TestHealthAsFluxAndArgoCDSeeIt(t *testing.T) {
 	refused := health{status.FailedStatus, "Degraded"}
 	waiting := health{status.InProgressStatus, "Progressing"}
 
-	good := s.seal(secret(ns, "good", "k", "v"), true)
-	s.apply(good)
-	s.says(ns, "good", bitnami.Ready, corev1.ConditionTrue, "")
+	good := s.Seal(secret(ns, "good", "k", "v"), true)
+	s.Put(good)
+	s.Says(ns, "good", bitnami.Ready, corev1.ConditionTrue, "")
 	is("good", "opened", opened)
 
-	moved := s.edit(good, func(m map[string]any) { at(m, "bad", "metadata", "name") })
-	s.apply(moved)
-	s.says(ns, "bad", bitnami.Ready, corev1.ConditionFalse, "")
+	moved := s.Edit(good, func(m map[string]any) { at(m, "bad", "metadata", "name") })
+	s.Put(moved)
+	s.Says(ns, "bad", bitnami.Ready, corev1.ConditionFalse, "")
 	is("bad", "not opened", refused)
 
-	s.ok(s.Client().Create(t.Context(), namedSecret(ns, "taken")))
-	s.apply(s.seal(secret(ns, "taken", "k", "v"), false))
-	s.says(ns, "taken", bitnami.Ready, corev1.ConditionFalse, "")
+	s.OK(s.Client().Create(t.Context(), fuintest.NamedSecret(ns, "taken")))
+	s.Put(s.Seal(secret(ns, "taken", "k", "v"), false))
+	s.Says(ns, "taken", bitnami.Ready, corev1.ConditionFalse, "")
 	is("taken", "with another's Secret in the way", refused)
 
-	p.stop()
-	s.apply(s.edit(good, func(m map[string]any) { at(m, "new", "metadata", "name") }))
+	p.Stop()
+	s.Put(s.Edit(good, func(m map[string]any) { at(m, "new", "metadata", "name") }))
 	is("new", "not seen yet", waiting)
-	s.apply(s.seal(secret(ns, "good", "k", "v2"), true))
+	s.Put(s.Seal(secret(ns, "good", "k", "v2"), true))
 	is("good", "opened, changed since", waiting)
-	s.apply(s.seal(secret(ns, "bad", "k", "v2"), true))
+	s.Put(s.Seal(secret(ns, "bad", "k", "v2"), true))
 	is("bad", "not opened, changed since", waiting)
 
-	s.run()
-	s.says(ns, "bad", bitnami.Ready, corev1.ConditionTrue, "")
+	s.Run(fuintest.Alone)
+	s.Says(ns, "bad", bitnami.Ready, corev1.ConditionTrue, "")
 	is("bad", "opened after a change", opened)
-	s.says(ns, "new", bitnami.Ready, corev1.ConditionFalse, "")
+	s.Says(ns, "new", bitnami.Ready, corev1.ConditionFalse, "")
 	is("new", "seen, and not opened", refused)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"fuin.dev/controller/api/bitnami"
+	"fuin.dev/controller/fuintest"
 	"fuin.dev/controller/kubetest"
 	"fuin.dev/keys"
 	corev1 "k8s.io/api/core/v1"
@@ -15,9 +16,9 @@ import (
 
 // others proves that nothing else was disturbed: a fresh object opens.
 func (s *system) others(ns string) {
-	s.t.Helper()
-	s.apply(s.seal(secret(ns, "other", "k", "v"), false))
-	s.opens(ns, "other", "k", "v")
+	s.T.Helper()
+	s.Put(s.Seal(secret(ns, "other", "k", "v"), false))
+	s.Opens(ns, "other", "k", "v")
 }
 
 func TestGarbageIsReported(t *testing.T) {
@@ -33,9 +34,9 @@ func TestGarbageIsReported(t *testing.T) {
 			at(m, "AgB=", "spec", "encryptedData", "k")
 		},
 	} {
-		s.apply(s.edit(s.seal(secret(ns, name, "k", "v"), true), change))
-		s.says(ns, name, bitnami.Stalled, corev1.ConditionTrue, "")
-		if s.secretOf(ns, name) != nil {
+		s.Put(s.Edit(s.Seal(secret(ns, name, "k", "v"), true), change))
+		s.Says(ns, name, bitnami.Stalled, corev1.ConditionTrue, "")
+		if s.Secret(ns, name) != nil {
 			t.Errorf("%s: a Secret was made", name)
 		}
 	}
@@ -44,49 +45,49 @@ func TestGarbageIsReported(t *testing.T) {
 
 func TestEmptyObjectMakesAnEmptySecret(t *testing.T) {
 	s, ns := shared(t)
-	s.apply(s.edit(s.seal(secret(ns, "empty", "k", "v"), true), func(m map[string]any) {
+	s.Put(s.Edit(s.Seal(secret(ns, "empty", "k", "v"), true), func(m map[string]any) {
 		at(m, map[string]any{}, "spec", "encryptedData")
 	}))
-	s.says(ns, "empty", bitnami.Ready, corev1.ConditionTrue, "")
-	if made := s.secretOf(ns, "empty"); made == nil || len(made.Data) != 0 {
+	s.Says(ns, "empty", bitnami.Ready, corev1.ConditionTrue, "")
+	if made := s.Secret(ns, "empty"); made == nil || len(made.Data) != 0 {
 		t.Errorf("made %v", made)
 	}
 }
 
 func TestTemplateThatNeverEnds(t *testing.T) {
 	s, ns := shared(t)
-	endless := s.edit(s.seal(secret(ns, "endless", "k", "v"), true), func(m map[string]any) {
+	endless := s.Edit(s.Seal(secret(ns, "endless", "k", "v"), true), func(m map[string]any) {
 		at(m, map[string]any{"t": "{{ range 100000000000 }}{{ end }}"}, "spec", "template", "data")
 	})
-	s.apply(endless)
+	s.Put(endless)
 	s.others(ns)
-	s.says(ns, "endless", bitnami.Ready, corev1.ConditionFalse, `template "t" did not finish in time`)
-	s.rests(ns, "endless")
+	s.Says(ns, "endless", bitnami.Ready, corev1.ConditionFalse, `template "t" did not finish in time`)
+	s.Rests(ns, "endless")
 }
 
 func TestMalformedKeySecretIsReported(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	p := s.run()
+	p := s.Run(fuintest.Alone)
 	ns := s.Namespace(t)
-	bad := namedSecret("fuin-system", "malformed-key")
+	bad := fuintest.NamedSecret("fuin-system", "malformed-key")
 	bad.Labels = map[string]string{keys.LabelRSA: "active"}
 	bad.Data = map[string][]byte{"tls.key": []byte("hunter2"), "tls.crt": []byte("x")}
-	s.ok(s.Client().Create(t.Context(), bad))
+	s.OK(s.Client().Create(t.Context(), bad))
 	t.Cleanup(func() { _ = s.Client().Delete(t.Context(), bad) })
-	s.eventually("it is logged", func() bool { return strings.Contains(p.log.String(), "passing over a key Secret") })
+	s.Eventually("it is logged", func() bool { return strings.Contains(p.Log.String(), "passing over a key Secret") })
 	s.others(ns)
-	p.stop()
-	s.run() // nor does it keep a controller from starting
-	s.apply(s.seal(secret(ns, "another", "k", "v"), true))
-	s.opens(ns, "another", "k", "v")
-	s.ok(s.Client().Delete(t.Context(), bad))
+	p.Stop()
+	s.Run(fuintest.Alone) // nor does it keep a controller from starting
+	s.Put(s.Seal(secret(ns, "another", "k", "v"), true))
+	s.Opens(ns, "another", "k", "v")
+	s.OK(s.Client().Delete(t.Context(), bad))
 }
 
 func TestSealedSecretMakesNoKey(t *testing.T) {
 	s, _ := shared(t)
 	const ns = "fuin-system"
 	mine, err := keys.Generate(keys.Hybrid, time.Now(), 0, "")
-	s.ok(err)
+	s.OK(err)
 	key := mine.Secret(ns, "planted")
 	for name, change := range map[string]func(m map[string]any){
 		"by-label": func(m map[string]any) {
@@ -98,27 +99,27 @@ func TestSealedSecretMakesNoKey(t *testing.T) {
 			at(m, map[string]any{skipOwner: "true"}, "spec", "template", "metadata", "annotations")
 		},
 	} {
-		s.apply(s.edit(s.seal(secret(ns, name, "identity", string(key.Data["identity"])), true), change))
-		s.says(ns, name, bitnami.Ready, corev1.ConditionFalse, "makes no key of the cluster")
-		s.ok(s.Client().Delete(t.Context(), namedSealedSecret(ns, name)))
+		s.Put(s.Edit(s.Seal(secret(ns, name, "identity", string(key.Data["identity"])), true), change))
+		s.Says(ns, name, bitnami.Ready, corev1.ConditionFalse, "makes no key of the cluster")
+		s.OK(s.Client().Delete(t.Context(), fuintest.NamedSealedSecret(ns, name)))
 	}
 }
 
 func TestRevokedKeyOpensNothingMore(t *testing.T) {
 	s := newSystem(t, kubetest.New(t, kubetest.Config{}))
-	s.run()
+	s.Run(fuintest.Alone)
 	ns := s.Namespace(t)
-	s.apply(s.seal(secret(ns, "old", "k", "v"), true))
-	s.opens(ns, "old", "k", "v")
-	s.rests(ns, "old")
+	s.Put(s.Seal(secret(ns, "old", "k", "v"), true))
+	s.Opens(ns, "old", "k", "v")
+	s.Rests(ns, "old")
 	key := s.ageKey()
-	s.patch(key, `{"metadata":{"labels":{"`+keys.LabelAge+`":"revoked"}}}`)
-	s.says(ns, "old", bitnami.Ready, corev1.ConditionFalse, "no key opens it")
-	if made := s.secretOf(ns, "old"); made == nil || string(made.Data["k"]) != "v" {
+	s.Patch(key, `{"metadata":{"labels":{"`+keys.LabelAge+`":"revoked"}}}`)
+	s.Says(ns, "old", bitnami.Ready, corev1.ConditionFalse, "no key opens it")
+	if made := s.Secret(ns, "old"); made == nil || string(made.Data["k"]) != "v" {
 		t.Error("the Secret of a revoked key is gone")
 	}
-	s.patch(key, `{"metadata":{"labels":{"`+keys.LabelAge+`":"active"}}}`) // restored
-	s.says(ns, "old", bitnami.Ready, corev1.ConditionTrue, "")
+	s.Patch(key, `{"metadata":{"labels":{"`+keys.LabelAge+`":"active"}}}`) // restored
+	s.Says(ns, "old", bitnami.Ready, corev1.ConditionTrue, "")
 }
 
 // TestDeletionsThatNobodyWatched deletes a Secret and a SealedSecret while the controller cannot
@@ -126,32 +127,32 @@ func TestRevokedKeyOpensNothingMore(t *testing.T) {
 // deletions come as tombstones.
 func TestDeletionsThatNobodyWatched(t *testing.T) {
 	s := newSystem(t, kubetest.New(t, kubetest.Config{}))
-	p := s.run(alone)
+	p := s.Run(fuintest.Alone)
 	ns := s.Namespace(t)
 	for _, name := range []string{"loses-secret", "goes"} {
-		s.apply(s.seal(secret(ns, name, "k", "v"), true))
-		s.opens(ns, name, "k", "v")
-		s.rests(ns, name)
+		s.Put(s.Seal(secret(ns, name, "k", "v"), true))
+		s.Opens(ns, name, "k", "v")
+		s.Rests(ns, name)
 	}
-	s.ok(p.cmd.Process.Signal(syscall.SIGSTOP))
-	s.ok(s.Client().Delete(t.Context(), namedSecret(ns, "loses-secret")))
-	s.ok(s.Client().Delete(t.Context(), namedSealedSecret(ns, "goes")))
-	s.ok(s.APIServer.Stop())
-	s.ok(s.APIServer.Start(t.Context()))
-	s.ok(p.cmd.Process.Signal(syscall.SIGCONT))
-	s.opens(ns, "loses-secret", "k", "v")
-	s.eventually("the Secret of the one that went is collected", func() bool { return s.secretOf(ns, "goes") == nil })
+	s.OK(p.Cmd.Process.Signal(syscall.SIGSTOP))
+	s.OK(s.Client().Delete(t.Context(), fuintest.NamedSecret(ns, "loses-secret")))
+	s.OK(s.Client().Delete(t.Context(), fuintest.NamedSealedSecret(ns, "goes")))
+	s.OK(s.APIServer.Stop())
+	s.OK(s.APIServer.Start(t.Context()))
+	s.OK(p.Cmd.Process.Signal(syscall.SIGCONT))
+	s.Opens(ns, "loses-secret", "k", "v")
+	s.Eventually("the Secret of the one that went is collected", func() bool { return s.Secret(ns, "goes") == nil })
 	s.others(ns)
 }
 
 func TestSurvivesTheAPIServer(t *testing.T) {
 	s := newSystem(t, kubetest.New(t, kubetest.Config{}))
-	s.run(alone)
+	s.Run(fuintest.Alone)
 	ns := s.Namespace(t)
 	s.others(ns)
-	sealed := s.seal(secret(ns, "late", "k", "v"), true)
-	s.ok(s.APIServer.Stop())
-	s.ok(s.APIServer.Start(t.Context()))
-	s.apply(sealed)
-	s.opens(ns, "late", "k", "v")
+	sealed := s.Seal(secret(ns, "late", "k", "v"), true)
+	s.OK(s.APIServer.Stop())
+	s.OK(s.APIServer.Start(t.Context()))
+	s.Put(sealed)
+	s.Opens(ns, "late", "k", "v")
 }

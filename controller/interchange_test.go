@@ -84,7 +84,7 @@ func moveAway(m map[string]any, other string) {
 
 // manifest is the Secret, sealed nowhere yet. Values stand in data, as base64.
 func (x sample) manifest(s *system, namespace, name string) string {
-	return s.edit(secret(namespace, name), func(m map[string]any) {
+	return s.Edit(secret(namespace, name), func(m map[string]any) {
 		data := map[string]any{}
 		for i := 0; i < len(x.values); i += 2 {
 			data[x.values[i]] = base64.StdEncoding.EncodeToString([]byte(x.values[i+1]))
@@ -100,14 +100,14 @@ func (x sample) manifest(s *system, namespace, name string) string {
 // place applies the sealed sample, moved as it asks for, and tells where it
 // stands then.
 func (x sample) place(s *system, sealed, other string) (namespace, name string) {
-	s.t.Helper()
-	sealed = s.edit(sealed, func(m map[string]any) {
+	s.T.Helper()
+	sealed = s.Edit(sealed, func(m map[string]any) {
 		if x.sealed != nil {
 			x.sealed(m, other)
 		}
 		namespace, name = dig(m, "metadata", "namespace").(string), dig(m, "metadata", "name").(string)
 	})
-	s.apply(sealed)
+	s.Put(sealed)
 	return namespace, name
 }
 
@@ -132,28 +132,28 @@ func (x sample) holds(t testing.TB, made *corev1.Secret) {
 
 // opened waits until the sample is open and checks all that it says.
 func (x sample) opened(s *system, namespace, name string) *corev1.Secret {
-	s.t.Helper()
-	s.says(namespace, name, bitnami.Synced, corev1.ConditionTrue, "")
-	made := s.secretOf(namespace, name)
+	s.T.Helper()
+	s.Says(namespace, name, bitnami.Synced, corev1.ConditionTrue, "")
+	made := s.Secret(namespace, name)
 	if made == nil {
-		s.t.Fatalf("%s/%s is said to be open, and there is no Secret", namespace, name)
+		s.T.Fatalf("%s/%s is said to be open, and there is no Secret", namespace, name)
 	}
-	x.holds(s.t, made)
+	x.holds(s.T, made)
 	var asked corev1.Secret
-	s.ok(json.Unmarshal([]byte(x.manifest(s, namespace, name)), &asked))
+	s.OK(json.Unmarshal([]byte(x.manifest(s, namespace, name)), &asked))
 	if asked.Type == "" {
 		asked.Type = corev1.SecretTypeOpaque
 	}
 	if made.Type != asked.Type || (made.Immutable != nil) != (asked.Immutable != nil) || !maps.Equal(made.Labels, asked.Labels) {
-		s.t.Errorf("%s/%s: type %s, immutable %v, labels %v", namespace, name, made.Type, made.Immutable, made.Labels)
+		s.T.Errorf("%s/%s: type %s, immutable %v, labels %v", namespace, name, made.Type, made.Immutable, made.Labels)
 	}
 	for key, value := range asked.Annotations {
 		if made.Annotations[key] != value {
-			s.t.Errorf("%s/%s: annotation %s is %q", namespace, name, key, made.Annotations[key])
+			s.T.Errorf("%s/%s: annotation %s is %q", namespace, name, key, made.Annotations[key])
 		}
 	}
-	if !metav1.IsControlledBy(made, s.sealedSecret(namespace, name)) {
-		s.t.Errorf("%s/%s: owners %v", namespace, name, made.OwnerReferences)
+	if !metav1.IsControlledBy(made, s.SealedSecret(namespace, name)) {
+		s.T.Errorf("%s/%s: owners %v", namespace, name, made.OwnerReferences)
 	}
 	return made
 }
@@ -161,7 +161,7 @@ func (x sample) opened(s *system, namespace, name string) *corev1.Secret {
 func TestOpensWhatKubesealSealed(t *testing.T) {
 	s, ns := shared(t)
 	other := s.Namespace(t)
-	k := s.kubeseal(s.recipient("cert.pem").Marshal())
+	k := s.kubeseal(s.Recipient("cert.pem").Marshal())
 	for i, x := range samples {
 		format := []string{"json", "yaml"}[i%2]
 		sealed := k.seal(x.manifest(s, ns, x.name), "--scope", string(x.scope), "--format", format)
@@ -172,7 +172,7 @@ func TestOpensWhatKubesealSealed(t *testing.T) {
 
 func TestOpensRawValuesOfKubeseal(t *testing.T) {
 	s, ns := shared(t)
-	k := s.kubeseal(s.recipient("cert.pem").Marshal())
+	k := s.kubeseal(s.Recipient("cert.pem").Marshal())
 	for scope, annotation := range map[seal.Scope]string{
 		seal.Strict: "", seal.NamespaceWide: seal.AnnotationNamespaceWide, seal.ClusterWide: seal.AnnotationClusterWide,
 	} {
@@ -193,50 +193,50 @@ func TestOpensRawValuesOfKubeseal(t *testing.T) {
 			delete(sealed["metadata"].(map[string]any), "annotations")
 		}
 		text, err := json.Marshal(sealed)
-		s.ok(err)
-		s.apply(string(text))
+		s.OK(err)
+		s.Put(string(text))
 		x.opened(s, ns, name)
 	}
 }
 
 func TestOpensManyDocumentsOfKubeseal(t *testing.T) {
 	s, ns := shared(t)
-	k := s.kubeseal(s.recipient("cert.pem").Marshal())
+	k := s.kubeseal(s.Recipient("cert.pem").Marshal())
 	stream := samples[0].manifest(s, ns, "first") + "\n---\n" + samples[0].manifest(s, ns, "second")
-	s.apply(k.seal(stream, "--format", "yaml"))
+	s.Put(k.seal(stream, "--format", "yaml"))
 	samples[0].opened(s, ns, "first")
 	samples[0].opened(s, ns, "second")
 }
 
 func TestOpensWhatKubesealMergedIntoOurs(t *testing.T) {
 	s, ns := shared(t)
-	k := s.kubeseal(s.recipient("cert.pem").Marshal())
+	k := s.kubeseal(s.Recipient("cert.pem").Marshal())
 	file := filepath.Join(t.TempDir(), "sealed.yaml")
-	s.ok(os.WriteFile(file, []byte(s.seal(secret(ns, "db", "a", "1", "b", "2"), false)), 0o600))
+	s.OK(os.WriteFile(file, []byte(s.Seal(secret(ns, "db", "a", "1", "b", "2"), false)), 0o600))
 	k.seal(secret(ns, "db", "b", "3", "c", "4"), "--merge-into", file)
 	merged, err := os.ReadFile(file)
-	s.ok(err)
-	s.apply(string(merged))
+	s.OK(err)
+	s.Put(string(merged))
 	x := sample{values: []string{"a", "1", "b", "3", "c", "4"}}
 	x.opened(s, ns, "db")
 }
 
 // sealV1 seals a Secret whole, as Sealed Secrets did before it sealed values.
 func (s *system) sealV1(public *rsa.PublicKey, plain *corev1.Secret) string {
-	s.t.Helper()
+	s.T.Helper()
 	plain.APIVersion, plain.Kind = "v1", "Secret"
 	sealed, err := ssv1alpha1.NewSealedSecretV1(scheme.Codecs, public, plain)
-	s.ok(err)
+	s.OK(err)
 	sealed.APIVersion, sealed.Kind = "bitnami.com/v1alpha1", bitnami.Kind
 	sealed.Spec.EncryptedData = map[string]string{}
 	text, err := json.Marshal(sealed)
-	s.ok(err)
-	return s.edit(string(text), func(m map[string]any) { delete(m, "status") })
+	s.OK(err)
+	return s.Edit(string(text), func(m map[string]any) { delete(m, "status") })
 }
 
 func TestOpensTheV1Format(t *testing.T) {
 	s, ns := shared(t)
-	public := s.recipient("cert.pem").RSA()
+	public := s.Recipient("cert.pem").RSA()
 	for _, annotation := range []string{"", ssv1alpha1.SealedSecretNamespaceWideAnnotation, ssv1alpha1.SealedSecretClusterWideAnnotation} {
 		immutable := true
 		plain := &corev1.Secret{
@@ -250,9 +250,9 @@ func TestOpensTheV1Format(t *testing.T) {
 		if annotation != "" {
 			plain.Annotations[annotation] = "true"
 		}
-		s.apply(s.sealV1(public, plain))
-		s.says(ns, plain.Name, bitnami.Synced, corev1.ConditionTrue, "")
-		made := s.secretOf(ns, plain.Name)
+		s.Put(s.sealV1(public, plain))
+		s.Says(ns, plain.Name, bitnami.Synced, corev1.ConditionTrue, "")
+		made := s.Secret(ns, plain.Name)
 		if !maps.EqualFunc(made.Data, plain.Data, bytes.Equal) || made.Type != plain.Type || made.Immutable == nil ||
 			!maps.Equal(made.Labels, plain.Labels) || !maps.Equal(made.Annotations, plain.Annotations) {
 			t.Errorf("%s: made with %d keys, type %s, %v, %v", plain.Name, len(made.Data), made.Type, made.Labels, made.Annotations)
@@ -266,14 +266,14 @@ func TestSealedSecretsControllerOpensWhatWeSeal(t *testing.T) {
 	u := s.runUpstream(own)
 	certificate := s.certificate(u.http)
 	recipients, err := keys.ParseRecipients([]byte(certificate), time.Now())
-	s.ok(err)
+	s.OK(err)
 	sealer, err := seal.NewSealer(recipients...)
-	s.ok(err)
+	s.OK(err)
 	k := s.kubeseal([]byte(certificate))
 	ns, other := s.Namespace(t), s.Namespace(t)
 	for _, x := range samples {
 		ours, err := sealer.Manifest([]byte(x.manifest(s, ns, x.name)), seal.Options{Scope: x.scope})
-		s.ok(err)
+		s.OK(err)
 		namespace, name := x.place(s, string(ours.Out), other)
 		made := x.opened(s, namespace, name)
 
@@ -287,7 +287,7 @@ func TestSealedSecretsControllerOpensWhatWeSeal(t *testing.T) {
 	}
 
 	moved, err := sealer.Manifest([]byte(secret(ns, "x", "k", "v")), seal.Options{})
-	s.ok(err)
-	s.apply(s.edit(string(moved.Out), func(m map[string]any) { at(m, "moved", "metadata", "name") }))
-	s.says(ns, "moved", bitnami.Synced, corev1.ConditionFalse, "no key could decrypt secret")
+	s.OK(err)
+	s.Put(s.Edit(string(moved.Out), func(m map[string]any) { at(m, "moved", "metadata", "name") }))
+	s.Says(ns, "moved", bitnami.Synced, corev1.ConditionFalse, "no key could decrypt secret")
 }

@@ -3,25 +3,17 @@ package controller_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"fuin.dev/controller/fuintest"
 	"fuin.dev/controller/kubetest"
 	"fuin.dev/keys"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
-
-// kills is how often the controller is killed: five times, thirty in a soak.
-func kills() int {
-	if os.Getenv("FUIN_SOAK") != "" {
-		return 30
-	}
-	return 5
-}
 
 // TestKilledAtAnyMoment kills the controller at random moments while 200
 // SealedSecrets are applied and changed again and again: at the end all Secrets are right, and
@@ -30,26 +22,26 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	s := newSystem(t, kubetest.New(t, kubetest.Config{}))
 	// The first kills hit the making of the keys.
 	for range 3 {
-		p := s.start(alone)
+		p := s.Start(fuintest.Alone)
 		time.Sleep(rand.N(400 * time.Millisecond))
-		p.kill()
+		p.Kill()
 	}
-	p := s.run(alone)
+	p := s.Run(fuintest.Alone)
 	// Ready is who has a ring; the MAC's key may come a moment later.
-	s.eventually("one RSA key, one age key and the MAC's", func() bool { return len(s.keys()) == 3 })
+	s.Eventually("one RSA key, one age key and the MAC's", func() bool { return len(s.keys()) == 3 })
 	first := s.keys()
 	ns := s.Namespace(t)
 	killed := make(chan struct{})
 	last := make(chan int, 1)
 	go func() { last <- s.keepChanging(ns, killed) }()
-	for range kills() {
+	for range fuintest.Kills() {
 		time.Sleep(200*time.Millisecond + rand.N(1200*time.Millisecond))
-		p.kill()
-		p = s.run(alone)
+		p.Kill()
+		p = s.Run(fuintest.Alone)
 	}
 	close(killed)
 	round := <-last
-	s.eventually("all Secrets are right", func() bool { return s.right(ns, round) })
+	s.Eventually("all Secrets are right", func() bool { return s.right(ns, round) })
 	if after := s.keys(); fmt.Sprint(after) != fmt.Sprint(first) {
 		t.Errorf("the keys changed from %v to %v", first, after)
 	}
@@ -65,10 +57,10 @@ func (s *system) keepChanging(ns string, stop chan struct{}) (round int) {
 		manifests := make([]string, objects)
 		for i := range manifests {
 			value := fmt.Sprintf("value %d of round %d", i, round)
-			manifests[i] = s.seal(secret(ns, fmt.Sprintf("s%03d", i), "k", value), (i+round)%2 == 0)
+			manifests[i] = s.Seal(secret(ns, fmt.Sprintf("s%03d", i), "k", value), (i+round)%2 == 0)
 		}
-		if err := s.ApplyYAML(s.t.Context(), "", strings.Join(manifests, "\n---\n")); err != nil {
-			s.t.Error(err)
+		if err := s.ApplyYAML(s.T.Context(), "", strings.Join(manifests, "\n---\n")); err != nil {
+			s.T.Error(err)
 			return round
 		}
 		select {
@@ -81,9 +73,9 @@ func (s *system) keepChanging(ns string, stop chan struct{}) (round int) {
 
 // keys lists the UIDs of the key Secrets by name.
 func (s *system) keys() map[string]types.UID {
-	s.t.Helper()
+	s.T.Helper()
 	var list corev1.SecretList
-	s.ok(s.Client().List(s.t.Context(), &list, client.InNamespace("fuin-system")))
+	s.OK(s.Client().List(s.T.Context(), &list, client.InNamespace("fuin-system")))
 	out := map[string]types.UID{}
 	for _, k := range list.Items {
 		if k.Type == keys.TypeAge || k.Labels[keys.LabelRSA] != "" || k.Name == "fuin-mac" {
@@ -96,7 +88,7 @@ func (s *system) keys() map[string]types.UID {
 // right reports whether all objects have their values of a round.
 func (s *system) right(ns string, round int) bool {
 	var list corev1.SecretList
-	s.ok(s.Client().List(s.t.Context(), &list, client.InNamespace(ns)))
+	s.OK(s.Client().List(s.T.Context(), &list, client.InNamespace(ns)))
 	right := 0
 	for i := range list.Items {
 		var n int

@@ -25,21 +25,21 @@ import (
 
 // exposed runs the controller behind the Service of deploy/base and returns
 // flags for kubeseal, as a user of the namespace who was granted nothing.
-func (s *system) exposed(namespace string) (p *process, flags []string) {
-	s.t.Helper()
+func (s *system) exposed(namespace string) (p *fuintest.Process, flags []string) {
+	s.T.Helper()
 	ip, err := kubetest.Address()
-	s.ok(err)
-	p = s.run("--listen-addr", net.JoinHostPort(ip, "0"))
-	address, err := url.Parse(p.http)
-	s.ok(err)
+	s.OK(err)
+	p = s.Run("--listen-addr", net.JoinHostPort(ip, "0"))
+	address, err := url.Parse(p.HTTP)
+	s.OK(err)
 	port, err := strconv.Atoi(address.Port())
-	s.ok(err)
-	s.ok(s.Expose(s.t.Context(), "fuin-system", "fuin-controller", port))
+	s.OK(err)
+	s.OK(s.Expose(s.T.Context(), "fuin-system", "fuin-controller", port))
 
-	user, err := s.As(s.t.Context(), namespace, "default")
-	s.ok(err)
-	kubeconfig := filepath.Join(s.t.TempDir(), "user")
-	s.ok(kubetest.WriteKubeconfig(kubeconfig, user, namespace))
+	user, err := s.As(s.T.Context(), namespace, "default")
+	s.OK(err)
+	kubeconfig := filepath.Join(s.T.TempDir(), "user")
+	s.OK(kubetest.WriteKubeconfig(kubeconfig, user, namespace))
 	return p, []string{"--kubeconfig", kubeconfig, "--controller-name", "fuin-controller", "--controller-namespace", "fuin-system"}
 }
 
@@ -49,28 +49,28 @@ func TestKubesealFetchesTheCertificateThroughTheAPIServer(t *testing.T) {
 	p, flags := s.exposed(ns)
 	k := s.kubeseal(nil)
 	fetched := k.run("", append(flags, "--fetch-cert")...)
-	if published := string(s.recipient("cert.pem").Marshal()); fetched != published || fetched != s.certificate(p.http) {
+	if published := string(s.Recipient("cert.pem").Marshal()); fetched != published || fetched != s.certificate(p.HTTP) {
 		t.Errorf("fetched %q, published %q", fetched, published)
 	}
 	// Sealing without --cert fetches it, too.
-	s.apply(k.run(secret(ns, "db", "k", "v"), flags...))
-	s.opens(ns, "db", "k", "v")
-	k.cert = p.http + "/v1/cert.pem"
-	s.apply(k.seal(secret(ns, "by-address", "k", "v")))
-	s.opens(ns, "by-address", "k", "v")
+	s.Put(k.run(secret(ns, "db", "k", "v"), flags...))
+	s.Opens(ns, "db", "k", "v")
+	k.cert = p.HTTP + "/v1/cert.pem"
+	s.Put(k.seal(secret(ns, "by-address", "k", "v")))
+	s.Opens(ns, "by-address", "k", "v")
 }
 
 func TestKubesealValidatesThroughTheAPIServer(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
 	ns := s.Namespace(t)
 	_, flags := s.exposed(ns)
-	k := s.kubeseal(s.recipient("cert.pem").Marshal())
+	k := s.kubeseal(s.Recipient("cert.pem").Marshal())
 	validate := append(slices.Clone(flags), "--validate")
 	theirs := k.seal(secret(ns, "db", "a", "1", "b", "2"))
 	good := map[string]string{
 		"of kubeseal":       theirs,
-		"of ours":           s.seal(secret(ns, "db", "a", "1"), false),
-		"of ours, in age":   s.seal(secret(ns, "db", "a", "1"), true),
+		"of ours":           s.Seal(secret(ns, "db", "a", "1"), false),
+		"of ours, in age":   s.Seal(secret(ns, "db", "a", "1"), true),
 		"several documents": k.seal(secret(ns, "a", "a", "1")+"\n---\n"+secret(ns, "b", "a", "1"), "--format", "yaml"),
 	}
 	for what, sealed := range good {
@@ -79,12 +79,12 @@ func TestKubesealValidatesThroughTheAPIServer(t *testing.T) {
 		}
 	}
 	bad := map[string]string{
-		"moved": s.edit(theirs, func(m map[string]any) { at(m, "other", "metadata", "name") }),
-		"spoiled": s.edit(theirs, func(m map[string]any) {
+		"moved": s.Edit(theirs, func(m map[string]any) { at(m, "other", "metadata", "name") }),
+		"spoiled": s.Edit(theirs, func(m map[string]any) {
 			at(m, flipped(dig(m, "spec", "encryptedData", "b")), "spec", "encryptedData", "b")
 		}),
 		"no base64, one of several": k.seal(secret(ns, "a", "a", "1")) + "---\n" +
-			s.edit(theirs, func(m map[string]any) { at(m, "hunter2!", "spec", "encryptedData", "b") }),
+			s.Edit(theirs, func(m map[string]any) { at(m, "hunter2!", "spec", "encryptedData", "b") }),
 	}
 	for what, sealed := range bad {
 		_, err := k.try(sealed, validate...)
@@ -98,18 +98,18 @@ func TestKubesealReEncryptsThroughTheAPIServer(t *testing.T) {
 	s := newSystem(t, kubetest.New(t, kubetest.Config{}))
 	ns := s.Namespace(t)
 	p, flags := s.exposed(ns)
-	k := s.kubeseal(s.recipient("cert.pem").Marshal())
-	plain := s.edit(secret(ns, "db", "user", "shop"), func(m map[string]any) {
+	k := s.kubeseal(s.Recipient("cert.pem").Marshal())
+	plain := s.Edit(secret(ns, "db", "user", "shop"), func(m map[string]any) {
 		at(m, map[string]any{"app": "shop"}, "metadata", "labels")
 		at(m, map[string]any{"example.com/note": "multi\nline", seal.AnnotationNamespaceWide: "true"}, "metadata", "annotations")
 		at(m, "example.com/thing", "type")
 		at(m, true, "immutable")
 	})
 	before := []string{
-		s.edit(k.seal(plain), func(m map[string]any) {
+		s.Edit(k.seal(plain), func(m map[string]any) {
 			at(m, map[string]any{"url": "db://{{ .user }}"}, "spec", "template", "data")
 		}),
-		s.seal(secret(ns, "age", "k", "v"), true),
+		s.Seal(secret(ns, "age", "k", "v"), true),
 		k.seal(secret(ns, "strict", "k", "v"), "--format", "yaml"),
 	}
 	newest := s.addKey(p, keys.RSA, "second")
@@ -127,27 +127,27 @@ func TestKubesealReEncryptsThroughTheAPIServer(t *testing.T) {
 		t.Errorf("not all RSA values are sealed to %s: %s", newest, out)
 	}
 
-	moved := s.edit(before[1], func(m map[string]any) { at(m, "other", "metadata", "name") })
+	moved := s.Edit(before[1], func(m map[string]any) { at(m, "other", "metadata", "name") })
 	_, err := k.try(moved, append(flags, "--re-encrypt")...)
 	if err == nil || !strings.Contains(err.Error(), "cannot re-encrypt secret") || !strings.Contains(err.Error(), "sealed for "+ns+"/age, and moved") {
 		t.Errorf("moved: %v", err)
 	}
 
 	s.revokeAllBut("second")
-	s.eventually("the first key opens nothing", func() bool { return p.post("/v1/verify", before[0]) == http.StatusConflict })
-	s.apply(out)
-	made := s.opens(ns, "db", "url", "db://shop")
+	s.Eventually("the first key opens nothing", func() bool { return p.Post("/v1/verify", before[0]).Status == http.StatusConflict })
+	s.Put(out)
+	made := s.Opens(ns, "db", "url", "db://shop")
 	if made.Type != "example.com/thing" || made.Labels["app"] != "shop" || made.Annotations["example.com/note"] != "multi\nline" {
 		t.Errorf("made as %s with %v and %v", made.Type, made.Labels, made.Annotations)
 	}
-	s.opens(ns, "strict", "k", "v")
-	s.opens(ns, "age", "k", "v")
+	s.Opens(ns, "strict", "k", "v")
+	s.Opens(ns, "age", "k", "v")
 }
 
 // frame is a SealedSecret without what resealing may change.
 func (s *system) frame(sealed string) string {
-	s.t.Helper()
-	return s.edit(sealed, func(m map[string]any) {
+	s.T.Helper()
+	return s.Edit(sealed, func(m map[string]any) {
 		for key := range dig(m, "spec", "encryptedData").(map[string]any) {
 			at(m, "", "spec", "encryptedData", key)
 		}
@@ -174,12 +174,12 @@ func dropNulls(m map[string]any) {
 
 // revokeAllBut leaves one RSA key in use.
 func (s *system) revokeAllBut(name string) {
-	s.t.Helper()
+	s.T.Helper()
 	var list corev1.SecretList
-	s.ok(s.Client().List(s.t.Context(), &list, client.InNamespace("fuin-system"), client.HasLabels{keys.LabelRSA}))
+	s.OK(s.Client().List(s.T.Context(), &list, client.InNamespace("fuin-system"), client.HasLabels{keys.LabelRSA}))
 	for i := range list.Items {
 		if list.Items[i].Name != name {
-			s.patch(&list.Items[i], `{"metadata":{"labels":{"`+keys.LabelState+`":"revoked"}}}`)
+			s.Patch(&list.Items[i], `{"metadata":{"labels":{"`+keys.LabelState+`":"revoked"}}}`)
 		}
 	}
 }
@@ -194,15 +194,15 @@ func flipped(value any) string {
 
 // rsaKeys prints the cluster's RSA keys as an administrator does.
 func (s *system) rsaKeys(output string) (file string) {
-	s.t.Helper()
-	admin := filepath.Join(s.t.TempDir(), "admin")
-	s.ok(kubetest.WriteKubeconfig(admin, s.Admin(), ""))
-	cmd := exec.CommandContext(s.t.Context(), s.Binary("kubectl"), "--kubeconfig", admin, "--namespace", "fuin-system",
+	s.T.Helper()
+	admin := filepath.Join(s.T.TempDir(), "admin")
+	s.OK(kubetest.WriteKubeconfig(admin, s.Admin(), ""))
+	cmd := exec.CommandContext(s.T.Context(), s.Binary("kubectl"), "--kubeconfig", admin, "--namespace", "fuin-system",
 		"get", "secret", "--selector", keys.LabelRSA, "--output", output)
 	out, err := cmd.Output()
-	s.ok(err)
-	file = filepath.Join(s.t.TempDir(), "keys."+output)
-	s.ok(os.WriteFile(file, out, 0o600))
+	s.OK(err)
+	file = filepath.Join(s.T.TempDir(), "keys."+output)
+	s.OK(os.WriteFile(file, out, 0o600))
 	return file
 }
 
@@ -215,12 +215,12 @@ func TestKubesealRecoversWhatWeSeal(t *testing.T) {
 			if x.want != nil {
 				continue // templates of its own are for the next test
 			}
-			sealer, err := seal.NewSealer(s.recipient("cert.pem"))
-			s.ok(err)
+			sealer, err := seal.NewSealer(s.Recipient("cert.pem"))
+			s.OK(err)
 			sealed, err := sealer.Manifest([]byte(x.manifest(s, ns, x.name)), seal.Options{Scope: x.scope, Format: seal.JSON})
-			s.ok(err)
+			s.OK(err)
 			var plain corev1.Secret
-			s.ok(json.Unmarshal([]byte(k.run(string(sealed.Out), "--recovery-unseal", "--recovery-private-key", backup)), &plain))
+			s.OK(json.Unmarshal([]byte(k.run(string(sealed.Out), "--recovery-unseal", "--recovery-private-key", backup)), &plain))
 			x.holds(t, &plain)
 		}
 	}
@@ -230,22 +230,22 @@ func TestOpensOfflineWhatKubesealSealed(t *testing.T) {
 	s, ns := shared(t)
 	pool := render.NewPool(render.Config{Path: filepath.Join(fuintest.Bin, "fuin-render")})
 	defer pool.Close()
-	k := s.kubeseal(s.recipient("cert.pem").Marshal())
+	k := s.kubeseal(s.Recipient("cert.pem").Marshal())
 	for _, output := range []string{"yaml", "json"} {
 		backup, err := os.ReadFile(s.rsaKeys(output))
-		s.ok(err)
+		s.OK(err)
 		identities, err := keys.ParseIdentities(backup)
-		s.ok(err)
+		s.OK(err)
 		opener := seal.Opener{Identities: identities, Render: pool.Render}
 		for _, x := range samples {
 			sealed := k.seal(x.manifest(s, ns, x.name), "--scope", string(x.scope), "--format", output)
 			if x.sealed != nil {
-				sealed = s.edit(sealed, func(m map[string]any) { x.sealed(m, "elsewhere") })
+				sealed = s.Edit(sealed, func(m map[string]any) { x.sealed(m, "elsewhere") })
 			}
 			opened, err := opener.Manifest(t.Context(), []byte(sealed), seal.JSON)
-			s.ok(err)
+			s.OK(err)
 			var plain corev1.Secret
-			s.ok(json.Unmarshal(opened.Out, &plain))
+			s.OK(json.Unmarshal(opened.Out, &plain))
 			x.holds(t, &plain)
 		}
 	}

@@ -10,16 +10,16 @@ import (
 
 func TestOpensBothEncodings(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	s.run()
+	s.Run(fuintest.Alone)
 	for _, age := range []bool{false, true} {
 		ns := s.Namespace(t)
-		s.apply(s.seal(secret(ns, "db", "password", "hunter2"), age))
-		made := s.opens(ns, "db", "password", "hunter2")
+		s.Put(s.Seal(secret(ns, "db", "password", "hunter2"), age))
+		made := s.Opens(ns, "db", "password", "hunter2")
 		if len(made.OwnerReferences) != 1 || made.OwnerReferences[0].Kind != bitnami.Kind {
 			t.Errorf("owners are %v", made.OwnerReferences)
 		}
-		s.says(ns, "db", bitnami.Synced, corev1.ConditionTrue, "")
-		s.says(ns, "db", bitnami.Ready, corev1.ConditionTrue, "")
-		s.says(ns, "db", bitnami.Stalled, corev1.ConditionFalse, "")
+		s.Says(ns, "db", bitnami.Synced, corev1.ConditionTrue, "")
+		s.Says(ns, "db", bitnami.Ready, corev1.ConditionTrue, "")
+		s.Says(ns, "db", bitnami.Stalled, corev1.ConditionFalse, "")
 	}
 }

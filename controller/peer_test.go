@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"fuin.dev/controller/fuintest"
 	"fuin.dev/controller/kubetest"
 	"fuin.dev/keys"
 )
@@ -26,9 +27,9 @@ type kubeseal struct {
 
 // kubeseal seals with a certificate.
 func (s *system) kubeseal(certificate []byte) kubeseal {
-	s.t.Helper()
-	k := kubeseal{t: s.t, path: kubetest.NeedPeers(s.t).Kubeseal, cert: filepath.Join(s.t.TempDir(), "cert.pem")}
-	s.ok(os.WriteFile(k.cert, certificate, 0o600))
+	s.T.Helper()
+	k := kubeseal{t: s.T, path: kubetest.NeedPeers(s.T).Kubeseal, cert: filepath.Join(s.T.TempDir(), "cert.pem")}
+	s.OK(os.WriteFile(k.cert, certificate, 0o600))
 	return k
 }
 
@@ -113,9 +114,9 @@ func newUpstream(t testing.TB, namespace string) *system {
 	t.Helper()
 	kubetest.NeedPeers(t)
 	needMounts(t)
-	s := &system{Cluster: kubetest.New(t, kubetest.Config{}), t: t}
-	s.ok(s.Apply(t.Context(), "", filepath.Join(upstreamDir(t), "helm", "sealed-secrets", "crds")))
-	s.ok(s.ApplyYAML(t.Context(), "", strings.ReplaceAll(upstreamRBAC, "NAMESPACE", namespace)))
+	s := &system{&fuintest.System{Cluster: kubetest.New(t, kubetest.Config{}), T: t}}
+	s.OK(s.Apply(t.Context(), "", filepath.Join(upstreamDir(t), "helm", "sealed-secrets", "crds")))
+	s.OK(s.ApplyYAML(t.Context(), "", strings.ReplaceAll(upstreamRBAC, "NAMESPACE", namespace)))
 	return s
 }
 
@@ -153,43 +154,43 @@ type upstream struct {
 // runUpstream starts the Sealed Secrets controller as a pod of the namespace
 // would run it, and waits until it serves. It ends with the test.
 func (s *system) runUpstream(namespace string, args ...string) upstream {
-	s.t.Helper()
+	s.T.Helper()
 	api, err := url.Parse(s.Admin().Host)
-	s.ok(err)
-	address := s.freeAddress()
-	command, log := unshare(), filepath.Join(s.t.TempDir(), "sealed-secrets.log")
+	s.OK(err)
+	address := s.FreeAddress()
+	command, log := unshare(), filepath.Join(s.T.TempDir(), "sealed-secrets.log")
 	u := upstream{http: "http://" + address, Process: &kubetest.Process{
 		Path: command[0],
-		Args: append(append(command[1:], "sh", "-ec", inPod, s.accountDir(namespace), kubetest.NeedPeers(s.t).Controller,
-			"--listen-addr", address, "--listen-metrics-addr", s.freeAddress(), "--key-size", "2048",
+		Args: append(append(command[1:], "sh", "-ec", inPod, s.accountDir(namespace), kubetest.NeedPeers(s.T).Controller,
+			"--listen-addr", address, "--listen-metrics-addr", s.FreeAddress(), "--key-size", "2048",
 			"--kubeclient-qps", "1000", "--kubeclient-burst", "1000", // its 5 a second would be what the test waits for
 		), args...),
 		Env:   []string{"PATH=" + os.Getenv("PATH"), "KUBERNETES_SERVICE_HOST=" + api.Hostname(), "KUBERNETES_SERVICE_PORT=" + api.Port()},
 		Log:   log,
 		Ready: healthy("http://" + address + "/healthz"),
 	}}
-	s.t.Cleanup(func() {
+	s.T.Cleanup(func() {
 		if err := u.Stop(); err != nil {
-			s.t.Error(err)
+			s.T.Error(err)
 		}
-		if said, err := os.ReadFile(log); s.t.Failed() && err == nil {
-			s.t.Logf("Sealed Secrets said:\n%s", said)
+		if said, err := os.ReadFile(log); s.T.Failed() && err == nil {
+			s.T.Logf("Sealed Secrets said:\n%s", said)
 		}
 	})
-	s.ok(u.Start(s.t.Context()))
+	s.OK(u.Start(s.T.Context()))
 	return u
 }
 
 // accountDir holds the files of the controller's account, as in a pod.
 func (s *system) accountDir(namespace string) string {
-	s.t.Helper()
-	account, err := s.As(s.t.Context(), namespace, "sealed-secrets-controller")
-	s.ok(err)
-	dir := s.t.TempDir()
+	s.T.Helper()
+	account, err := s.As(s.T.Context(), namespace, "sealed-secrets-controller")
+	s.OK(err)
+	dir := s.T.TempDir()
 	for name, data := range map[string][]byte{
 		"token": []byte(account.BearerToken), "ca.crt": account.CAData, "namespace": []byte(namespace),
 	} {
-		s.ok(os.WriteFile(filepath.Join(dir, name), data, 0o600))
+		s.OK(os.WriteFile(filepath.Join(dir, name), data, 0o600))
 	}
 	return dir
 }
@@ -224,10 +225,10 @@ func fetch(ctx context.Context, address string) (string, error) {
 
 // certificate is what the controller seals with now.
 func (s *system) certificate(server string) string {
-	s.t.Helper()
-	cert, err := fetch(s.t.Context(), server+"/v1/cert.pem")
-	s.ok(err)
+	s.T.Helper()
+	cert, err := fetch(s.T.Context(), server+"/v1/cert.pem")
+	s.OK(err)
 	_, err = keys.ParseRecipients([]byte(cert), time.Now())
-	s.ok(err)
+	s.OK(err)
 	return cert
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"fuin.dev/controller/api/bitnami"
+	"fuin.dev/controller/fuintest"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -90,8 +91,8 @@ func newInstallation(t *testing.T) *installation {
 	const own = "sealed-secrets"
 	s := newUpstream(t, own)
 	// The garbage collector looks for new kinds every 30 seconds, and when it starts.
-	s.ok(s.ControllerManager.Stop())
-	s.ok(s.ControllerManager.Start(t.Context()))
+	s.OK(s.ControllerManager.Stop())
+	s.OK(s.ControllerManager.Start(t.Context()))
 	i := &installation{system: s, own: own, tenant: s.Namespace(t), other: s.Namespace(t)}
 	u := s.runUpstream(own)
 	i.addSamples(s.kubeseal([]byte(s.certificate(u.http))))
@@ -103,62 +104,62 @@ func newInstallation(t *testing.T) *installation {
 	i.add(own, relic{name: "beside-the-keys", values: []string{"k", "v"}}, k)
 	i.addV1()
 	i.await(bitnami.Synced)
-	s.ok(u.Stop())
+	s.OK(u.Stop())
 	return i
 }
 
 func (i *installation) addSamples(k kubeseal) {
-	i.t.Helper()
+	i.T.Helper()
 	for _, x := range samples {
 		namespace, name := x.place(i.system, k.seal(x.manifest(i.system, i.tenant, x.name), "--scope", string(x.scope)), i.other)
-		i.open = append(i.open, clientKey(namespace, name))
+		i.open = append(i.open, fuintest.Key(namespace, name))
 	}
 }
 
 func (i *installation) add(namespace string, r relic, k kubeseal) {
-	i.t.Helper()
+	i.T.Helper()
 	if r.existing != nil {
-		s := namedSecret(namespace, r.name)
+		s := fuintest.NamedSecret(namespace, r.name)
 		r.existing(s)
-		i.ok(i.Client().Create(i.t.Context(), s))
+		i.OK(i.Client().Create(i.T.Context(), s))
 	}
 	plain := secret(namespace, r.name, r.values...)
 	if r.secret != nil {
-		plain = i.edit(plain, r.secret)
+		plain = i.Edit(plain, r.secret)
 	}
 	var name string
-	i.apply(i.edit(k.seal(plain, "--allow-empty-data"), func(m map[string]any) {
+	i.Put(i.Edit(k.seal(plain, "--allow-empty-data"), func(m map[string]any) {
 		if r.sealed != nil {
 			r.sealed(m)
 		}
 		name = dig(m, "metadata", "name").(string)
 	}))
 	if r.shut {
-		i.shut = append(i.shut, clientKey(namespace, name))
+		i.shut = append(i.shut, fuintest.Key(namespace, name))
 	} else {
-		i.open = append(i.open, clientKey(namespace, name))
+		i.open = append(i.open, fuintest.Key(namespace, name))
 	}
 }
 
 // addV1 adds one in the format that had no keys.
 func (i *installation) addV1() {
-	i.t.Helper()
-	plain := namedSecret(i.tenant, "v1")
+	i.T.Helper()
+	plain := fuintest.NamedSecret(i.tenant, "v1")
 	plain.Labels = map[string]string{"app": "old"}
 	plain.Data = map[string][]byte{"k": []byte("v")}
-	i.apply(i.sealV1(certificateOf(i.t, i.newest).PublicKey.(*rsa.PublicKey), plain))
+	i.Put(i.sealV1(certificateOf(i.T, i.newest).PublicKey.(*rsa.PublicKey), plain))
 	i.open = append(i.open, client.ObjectKeyFromObject(plain))
 }
 
 // renew makes the running controller seal with a second key, which is later by
 // its certificate, where a time has no less than a second.
 func (i *installation) renew(u upstream) {
-	i.t.Helper()
+	i.T.Helper()
 	first := i.certificate(u.http)
-	made := certificateOf(i.t, first).NotBefore
-	i.eventually("a second went by", func() bool { return time.Since(made) > time.Second })
-	i.ok(syscall.Kill(u.PID(), syscall.SIGUSR1))
-	i.eventually("there is a second key", func() bool {
+	made := certificateOf(i.T, first).NotBefore
+	i.Eventually("a second went by", func() bool { return time.Since(made) > time.Second })
+	i.OK(syscall.Kill(u.PID(), syscall.SIGUSR1))
+	i.Eventually("there is a second key", func() bool {
 		i.newest = i.certificate(u.http)
 		return i.newest != first
 	})
@@ -179,11 +180,11 @@ func certificateOf(t testing.TB, text string) *x509.Certificate {
 
 // await waits until each SealedSecret says what is expected of it.
 func (i *installation) await(condition string) {
-	i.t.Helper()
+	i.T.Helper()
 	for _, key := range i.open {
-		i.says(key.Namespace, key.Name, condition, corev1.ConditionTrue, "")
+		i.Says(key.Namespace, key.Name, condition, corev1.ConditionTrue, "")
 	}
 	for _, key := range i.shut {
-		i.says(key.Namespace, key.Name, condition, corev1.ConditionFalse, "")
+		i.Says(key.Namespace, key.Name, condition, corev1.ConditionFalse, "")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"fuin.dev/controller/fuintest"
 	"fuin.dev/controller/kubetest"
 	"fuin.dev/keys"
 	"fuin.dev/seal"
@@ -17,45 +18,45 @@ import (
 
 // addKey puts a key of the kind into the ring that is newer than all others,
 // and waits until it seals.
-func (s *system) addKey(p *process, kind keys.Kind, name string) *keys.Identity {
-	s.t.Helper()
+func (s *system) addKey(p *fuintest.Process, kind keys.Kind, name string) *keys.Identity {
+	s.T.Helper()
 	id, err := keys.Generate(kind, time.Now().Add(time.Hour), 0, "")
 	path := "/v1/recipients"
 	if kind == keys.RSA {
 		path = "/v1/cert.pem"
-		made := certificateOf(s.t, s.certificate(p.http)).NotBefore
-		s.eventually("a second went by", func() bool { return time.Since(made) > time.Second })
+		made := certificateOf(s.T, s.certificate(p.HTTP)).NotBefore
+		s.Eventually("a second went by", func() bool { return time.Since(made) > time.Second })
 		id, err = keys.GenerateRSA(2048, time.Now(), time.Hour, "")
 	}
-	s.ok(err)
+	s.OK(err)
 	key := id.Secret("fuin-system", name)
-	s.ok(s.Client().Create(s.t.Context(), &corev1.Secret{
+	s.OK(s.Client().Create(s.T.Context(), &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name, Labels: key.Labels},
 		Type:       corev1.SecretType(key.Type), Data: key.Data,
 	}))
-	s.eventually("the new key seals", func() bool { return p.get(p.http+path) == string(id.Recipient().Marshal()) })
+	s.Eventually("the new key seals", func() bool { return p.Get(p.HTTP+path) == string(id.Recipient().Marshal()) })
 	return id
 }
 
 // twice seals a value, once in each encoding.
 func (s *system) twice(ns string) (rsa, age string) {
-	s.t.Helper()
-	return s.seal(secret(ns, "db-rsa", "k", "v"), false), s.seal(secret(ns, "db-age", "k", "v"), true)
+	s.T.Helper()
+	return s.Seal(secret(ns, "db-rsa", "k", "v"), false), s.Seal(secret(ns, "db-age", "k", "v"), true)
 }
 
 // sharedWithATenant seals to the cluster and to a key that it does not have.
 func (s *system) sharedWithATenant(ns string) string {
-	s.t.Helper()
+	s.T.Helper()
 	tenant, err := keys.Generate(keys.Hybrid, time.Now(), 0, "")
-	s.ok(err)
-	both, err := seal.NewSealer(s.recipient("recipients"), tenant.Recipient())
-	s.ok(err)
+	s.OK(err)
+	both, err := seal.NewSealer(s.Recipient("recipients"), tenant.Recipient())
+	s.OK(err)
 	r, err := both.Manifest([]byte(secret(ns, "db", "k", "v")), seal.Options{})
-	s.ok(err)
+	s.OK(err)
 	return string(r.Out)
 }
 
-// opensWith opens all objects of a rotated answer with the given keys alone,
+// opensWith opens all objects of a rotated answer with the given keys fuintest.Alone,
 // and returns the encodings of their values.
 func opensWith(t *testing.T, answer string, ids ...*keys.Identity) (encodings []string) {
 	t.Helper()
@@ -80,77 +81,76 @@ func opensWith(t *testing.T, answer string, ids ...*keys.Identity) (encodings []
 
 func TestRotate(t *testing.T) {
 	s := newSystem(t, kubetest.New(t, kubetest.Config{}))
-	p := s.run()
+	p := s.Run(fuintest.Alone)
 	ns := s.Namespace(t)
 	rsa, age := s.twice(ns)
 	certificate, identity := s.addKey(p, keys.RSA, "second"), s.addKey(p, keys.Hybrid, "second-age")
-	failing := s.edit(rsa, func(m map[string]any) {
+	failing := s.Edit(rsa, func(m map[string]any) {
 		at(m, map[string]any{"t": "{{ fail .k }}"}, "spec", "template", "data")
 	})
 	for _, row := range []struct{ name, body, encodings string }{
 		{"rsa", rsa, "rsa"},
 		{"age", age, "age"},
-		{"json", s.edit(rsa, func(map[string]any) {}), "rsa"},
+		{"json", s.Edit(rsa, func(map[string]any) {}), "rsa"},
 		{"several", rsa + "---\n" + age, "rsa age"},
-		{"several of JSON", s.edit(age, func(map[string]any) {}) + s.edit(rsa, func(map[string]any) {}), "age rsa"},
+		{"several of JSON", s.Edit(age, func(map[string]any) {}) + s.Edit(rsa, func(map[string]any) {}), "age rsa"},
 		{"template", failing, "rsa"},
 	} {
-		status, kind, answer := p.answer("/v1/rotate", row.body)
-		if status != http.StatusOK || kind != "application/json" {
-			t.Errorf("%s: %d %s %s", row.name, status, kind, answer)
+		got := p.Post("/v1/rotate", row.body)
+		if got.Status != http.StatusOK || got.Type != "application/json" {
+			t.Errorf("%s: %+v", row.name, got)
 			continue
 		}
-		if got := strings.Join(opensWith(t, answer, certificate, identity), " "); got != row.encodings {
-			t.Errorf("%s: encodings %s, want %s", row.name, got, row.encodings)
+		if encodings := strings.Join(opensWith(t, got.Text, certificate, identity), " "); encodings != row.encodings {
+			t.Errorf("%s: encodings %s, want %s", row.name, encodings, row.encodings)
 		}
-		s.isJSON(row.name, answer, len(strings.Fields(row.encodings)))
-		status, _, again := p.answer("/v1/rotate", answer)
-		if status != http.StatusOK || again != answer {
-			t.Errorf("%s: rotated again: %d %s", row.name, status, again)
+		s.isJSON(row.name, got.Text, len(strings.Fields(row.encodings)))
+		if again := p.Post("/v1/rotate", got.Text); again != got {
+			t.Errorf("%s: rotated again: %+v", row.name, again)
 		}
 	}
 	s.tries(p, ns)
 }
 
 // tries asks for more values than any key opens: the first of them decides.
-func (s *system) tries(p *process, ns string) {
-	s.t.Helper()
+func (s *system) tries(p *fuintest.Process, ns string) {
+	s.T.Helper()
 	var values []string
 	for i := range 101 {
 		values = append(values, fmt.Sprintf("k%d", i), "v")
 	}
-	junk := s.edit(s.seal(secret(ns, "a", values...), false), func(m map[string]any) { at(m, "moved", "metadata", "name") })
-	before := p.metric("fuin_private_key_operations_total")
-	status, _, answer := p.answer("/v1/rotate", junk)
-	if status != http.StatusInternalServerError || !strings.Contains(answer, "no key opens it") {
-		s.t.Errorf("101 values: %d %.300s", status, answer)
+	junk := s.Edit(s.Seal(secret(ns, "a", values...), false), func(m map[string]any) { at(m, "moved", "metadata", "name") })
+	before := p.Operations()
+	got := p.Post("/v1/rotate", junk)
+	if got.Status != http.StatusInternalServerError || !strings.Contains(got.Text, "no key opens it") {
+		s.T.Errorf("101 values: %d %.300s", got.Status, got.Text)
 	}
-	if spent := p.metric("fuin_private_key_operations_total") - before; spent != 2 {
-		s.t.Errorf("101 values: %v operations, want those of the first with two keys", spent)
+	if spent := p.Operations() - before; spent != 2 {
+		s.T.Errorf("101 values: %v operations, want those of the first with two keys", spent)
 	}
 }
 
 // isJSON checks that so many objects stand one behind the other, on lines of
 // their own.
 func (s *system) isJSON(name, text string, want int) {
-	s.t.Helper()
+	s.T.Helper()
 	dec, n := json.NewDecoder(strings.NewReader(text)), 0
 	for dec.More() {
 		var one map[string]any
-		s.ok(dec.Decode(&one))
+		s.OK(dec.Decode(&one))
 		n++
 	}
 	if n != want || strings.Count(text, "}\n{") != want-1 {
-		s.t.Errorf("%s: %d objects, want %d: %s", name, n, want, text)
+		s.T.Errorf("%s: %d objects, want %d: %s", name, n, want, text)
 	}
 }
 
 func TestWhatIsNotRotated(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	p := s.run()
+	p := s.Run(fuintest.Alone)
 	ns := s.Namespace(t)
 	rsa, age := s.twice(ns)
-	moved := s.edit(age, func(m map[string]any) { at(m, "other", "metadata", "name") })
+	moved := s.Edit(age, func(m map[string]any) { at(m, "other", "metadata", "name") })
 	const failed = http.StatusInternalServerError
 	for _, row := range []struct {
 		name, body string
@@ -168,12 +168,12 @@ func TestWhatIsNotRotated(t *testing.T) {
 		{"too large", strings.Repeat("x", 5<<20), http.StatusRequestEntityTooLarge, ""},
 		{"a long name", strings.Replace(rsa, "db-rsa", strings.Repeat("x", 1<<20), 1), failed, ""},
 	} {
-		status, _, answer := p.answer("/v1/rotate", row.body)
-		if status != row.want || !strings.Contains(answer, row.text) || strings.Contains(answer, "hunter2") || len(answer) > 4100 {
-			t.Errorf("%s: %d %.300s; want %d %q", row.name, status, answer, row.want, row.text)
+		got := p.Post("/v1/rotate", row.body)
+		if got.Status != row.want || !strings.Contains(got.Text, row.text) || strings.Contains(got.Text, "hunter2") || len(got.Text) > 4100 {
+			t.Errorf("%s: %d %.300s; want %d %q", row.name, got.Status, got.Text, row.want, row.text)
 		}
 	}
-	if !strings.Contains(p.get("http://"+p.metrics+"/metrics"), `sealed_secrets_controller_http_requests_total{code="500",method="post",path="/v1/rotate"}`) {
+	if !strings.Contains(p.Get(p.Metrics), `sealed_secrets_controller_http_requests_total{code="500",method="post",path="/v1/rotate"}`) {
 		t.Error("the metrics of the endpoint are missing")
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"fuin.dev/controller/fuintest"
 	"fuin.dev/controller/kubetest"
 	"fuin.dev/keys"
 	"fuin.dev/seal"
@@ -35,7 +36,7 @@ const rotation = 2 * time.Second
 // again and again. Every object opens, every key stays, and none is made twice.
 func TestRotationUnderLoad(t *testing.T) {
 	s := newSystem(t, kubetest.New(t, kubetest.Config{}))
-	replicas := []*process{s.run("--key-renew-period", "2s"), s.run("--key-renew-period", "2s")}
+	replicas := []*fuintest.Process{s.Run("--key-renew-period", "2s"), s.Run("--key-renew-period", "2s")}
 	ns := s.Namespace(t)
 	lasts, kill := storm()
 	ctx, cancel := context.WithTimeout(t.Context(), lasts)
@@ -59,18 +60,18 @@ func TestRotationUnderLoad(t *testing.T) {
 	for i := 0; ctx.Err() == nil; i++ {
 		select {
 		case <-time.After(kill):
-			replicas[i%2].kill()
-			replicas[i%2] = s.start("--key-renew-period", "2s")
+			replicas[i%2].Kill()
+			replicas[i%2] = s.Start("--key-renew-period", "2s")
 		case <-ctx.Done():
 		}
 	}
-	s.ok(clients.Wait())
+	s.OK(clients.Wait())
 	<-watching
 	total := 0
 	for c, n := range made {
 		total += n
 		for i := range n {
-			s.opens(ns, nameOf(c, i), "k", valueOf(c, i))
+			s.Opens(ns, nameOf(c, i), "k", valueOf(c, i))
 		}
 	}
 	ring := s.rsaSecrets(t.Context())
@@ -89,7 +90,7 @@ func valueOf(c, i int) string { return fmt.Sprintf("value %d of %d", i, c) }
 func (s *system) sealUntil(ctx context.Context, ns string, c int) (n int, err error) {
 	for ; ctx.Err() == nil; n++ {
 		var m corev1.ConfigMap
-		if err := s.Client().Get(s.t.Context(), client.ObjectKey{Namespace: "fuin-system", Name: "fuin-public-keys"}, &m); err != nil {
+		if err := s.Client().Get(s.T.Context(), client.ObjectKey{Namespace: "fuin-system", Name: "fuin-public-keys"}, &m); err != nil {
 			return n, err
 		}
 		rs, err := keys.ParseRecipients([]byte(m.Data["cert.pem"]), time.Now())
@@ -104,7 +105,7 @@ func (s *system) sealUntil(ctx context.Context, ns string, c int) (n int, err er
 		if err != nil {
 			return n, err
 		}
-		if err := s.ApplyYAML(s.t.Context(), "", string(r.Out)); err != nil {
+		if err := s.ApplyYAML(s.T.Context(), "", string(r.Out)); err != nil {
 			return n, err
 		}
 		select { // a team commits now and then
@@ -119,7 +120,7 @@ func (s *system) sealUntil(ctx context.Context, ns string, c int) (n int, err er
 func (s *system) rsaSecrets(ctx context.Context) []corev1.Secret {
 	var list corev1.SecretList
 	if err := s.Client().List(ctx, &list, client.InNamespace("fuin-system"), client.HasLabels{keys.LabelRSA}); err != nil {
-		s.t.Error(err)
+		s.T.Error(err)
 	}
 	slices.SortFunc(list.Items, func(a, b corev1.Secret) int {
 		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))

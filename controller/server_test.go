@@ -1,7 +1,6 @@
 package controller_test
 
 import (
-	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -13,56 +12,30 @@ import (
 	"fuin.dev/keys"
 )
 
-// post sends a body to an endpoint and returns the status.
-func (p *process) post(path, body string) int {
-	p.t.Helper()
-	status, _, _ := p.answer(path, body)
-	return status
-}
-
-// answer is post with all that comes back.
-func (p *process) answer(path, body string) (status int, kind, text string) {
-	p.t.Helper()
-	req, err := http.NewRequestWithContext(p.t.Context(), http.MethodPost, p.http+path, strings.NewReader(body))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil && resp.StatusCode != http.StatusRequestEntityTooLarge {
-		p.t.Fatal(err)
-	}
-	return resp.StatusCode, resp.Header.Get("Content-Type"), string(b)
-}
-
 func TestEndpoints(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	p := s.run()
-	if got := p.get(p.http + "/healthz"); got != "ok\n" {
+	p := s.Run(fuintest.Alone)
+	if got := p.Get(p.HTTP + "/healthz"); got != "ok\n" {
 		t.Errorf("/healthz says %q", got)
 	}
 	for path, kind := range map[string]keys.Kind{"/v1/cert.pem": keys.RSA, "/v1/recipients": keys.Hybrid} {
-		rs, err := keys.ParseRecipients([]byte(p.get(p.http+path)), time.Now())
+		rs, err := keys.ParseRecipients([]byte(p.Get(p.HTTP+path)), time.Now())
 		if err != nil || len(rs) != 1 || rs[0].Kind() != kind {
 			t.Errorf("%s serves %v, %v", path, rs, err)
 		}
 	}
 	ns := s.Namespace(t)
-	good := s.seal(secret(ns, "db", "k", "v"), false)
-	spoiled := s.edit(good, func(m map[string]any) { at(m, "other", "metadata", "name") })
+	good := s.Seal(secret(ns, "db", "k", "v"), false)
+	spoiled := s.Edit(good, func(m map[string]any) { at(m, "other", "metadata", "name") })
 	for _, row := range []struct {
 		name, body string
 		want       int
 	}{
 		{"rsa", good, http.StatusOK},
-		{"age", s.seal(secret(ns, "db", "k", "v"), true), http.StatusOK},
-		{"json", s.edit(good, func(map[string]any) {}), http.StatusOK},
-		{"several", good + "---\n" + s.seal(secret(ns, "db2", "k", "v"), true), http.StatusOK},
-		{"template", s.edit(good, func(m map[string]any) {
+		{"age", s.Seal(secret(ns, "db", "k", "v"), true), http.StatusOK},
+		{"json", s.Edit(good, func(map[string]any) {}), http.StatusOK},
+		{"several", good + "---\n" + s.Seal(secret(ns, "db2", "k", "v"), true), http.StatusOK},
+		{"template", s.Edit(good, func(m map[string]any) {
 			at(m, map[string]any{"t": "{{ fail .k }}"}, "spec", "template", "data")
 		}), http.StatusOK},
 		{"moved", spoiled, http.StatusConflict},
@@ -73,11 +46,11 @@ func TestEndpoints(t *testing.T) {
 		{"too many", strings.Repeat(good+"\n---\n", 101), http.StatusInternalServerError},
 		{"too large", strings.Repeat("x", 5<<20), http.StatusRequestEntityTooLarge},
 	} {
-		if got := p.post("/v1/verify", row.body); got != row.want {
+		if got := p.Post("/v1/verify", row.body).Status; got != row.want {
 			t.Errorf("verify of %s: %d, want %d", row.name, got, row.want)
 		}
 	}
-	if p.metric("sealed_secrets_controller_http_requests_total") == 0 || p.metric("sealed_secrets_controller_build_info") != 1 {
+	if p.Metric("sealed_secrets_controller_http_requests_total") == 0 || p.Metric("sealed_secrets_controller_build_info") != 1 {
 		t.Error("the metrics of the endpoints are missing")
 	}
 }
@@ -85,26 +58,26 @@ func TestEndpoints(t *testing.T) {
 // Slow and idle clients are ended, and others are served meanwhile.
 func TestSlowClientsDisturbNobody(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	p := s.run()
-	addr := strings.TrimPrefix(p.http, "http://")
+	p := s.Run(fuintest.Alone)
+	addr := strings.TrimPrefix(p.HTTP, "http://")
 	for range 50 {
 		c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", addr)
-		s.ok(err)
+		s.OK(err)
 		t.Cleanup(func() { _ = c.Close() })
 		_, err = c.Write([]byte("POST /v1/verify HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nslow"))
-		s.ok(err)
+		s.OK(err)
 	}
 	ns := s.Namespace(t)
-	sealed := s.seal(secret(ns, "db", "k", "v"), false)
+	sealed := s.Seal(secret(ns, "db", "k", "v"), false)
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() {
-			if got := p.post("/v1/verify", sealed); got != http.StatusOK {
+			if got := p.Post("/v1/verify", sealed).Status; got != http.StatusOK {
 				t.Errorf("verify: %d", got)
 			}
 		})
 	}
 	wg.Wait()
-	s.apply(sealed)
-	s.opens(ns, "db", "k", "v")
+	s.Put(sealed)
+	s.Opens(ns, "db", "k", "v")
 }

@@ -7,30 +7,42 @@ import (
 	"testing"
 
 	"fuin.dev/controller/api/bitnami"
+	"fuin.dev/controller/fuintest"
 	"fuin.dev/controller/kubetest"
 	"fuin.dev/keys"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // setStatus writes a status as somebody who may would, whoever else writes.
 func (s *system) setStatus(namespace, name string, status map[string]any) {
-	s.t.Helper()
-	s.ok(retry.RetryOnConflict(retry.DefaultBackoff, func() error {
-		u := namedSealedSecret(namespace, name)
-		if err := s.Client().Get(s.t.Context(), clientKey(namespace, name), u); err != nil {
+	s.T.Helper()
+	s.OK(retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		u := fuintest.NamedSealedSecret(namespace, name)
+		if err := s.Client().Get(s.T.Context(), fuintest.Key(namespace, name), u); err != nil {
 			return err
 		}
 		u.Object["status"] = status
-		return s.Client().Status().Update(s.t.Context(), u)
+		return s.Client().Status().Update(s.T.Context(), u)
 	}))
 }
 
 // statusOf is the status as it stands there.
 func (s *system) statusOf(namespace, name string) map[string]any {
-	s.t.Helper()
-	return statusTree(s.t, s.sealedSecret(namespace, name))
+	s.T.Helper()
+	return statusTree(s.T, s.SealedSecret(namespace, name))
+}
+
+// statusTree is an object's status as unstructured content.
+func statusTree(t testing.TB, ss *bitnami.SealedSecret) map[string]any {
+	t.Helper()
+	tree, err := runtime.DefaultUnstructuredConverter.ToUnstructured(ss)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tree["status"].(map[string]any)
 }
 
 // claims is a status that says all is well, with codes that nobody made.
@@ -74,51 +86,51 @@ var tamperings = []tampering{
 	}, true, "v1"},
 	{"replayed after the Secret was deleted", func(s *system, ns, name, _ string) {
 		before := s.statusOf(ns, name)
-		s.ok(s.Client().Delete(s.t.Context(), namedSecret(ns, name)))
+		s.OK(s.Client().Delete(s.T.Context(), fuintest.NamedSecret(ns, name)))
 		s.setStatus(ns, name, before)
 	}, true, "v1"},
 	{"says that the deleted Secret stays away", func(s *system, ns, name, _ string) {
 		forged := s.statusOf(ns, name)
 		at(forged, string(bitnami.Unowned), "fuin", "mode")
-		s.ok(s.Client().Delete(s.t.Context(), namedSecret(ns, name)))
+		s.OK(s.Client().Delete(s.T.Context(), fuintest.NamedSecret(ns, name)))
 		s.setStatus(ns, name, forged)
 	}, true, "v1"},
 	{"replayed after the spec changed", func(s *system, ns, name, _ string) {
 		before := s.statusOf(ns, name)
-		s.apply(s.seal(secret(ns, name, "k", "v2"), true))
-		s.setStatus(ns, name, observing(before, s.sealedSecret(ns, name).Generation))
+		s.Put(s.Seal(secret(ns, name, "k", "v2"), true))
+		s.setStatus(ns, name, observing(before, s.SealedSecret(ns, name).Generation))
 	}, true, "v2"},
 	{"replayed after the object was made anew", func(s *system, ns, name, _ string) {
 		before := s.statusOf(ns, name)
-		s.ok(s.Client().Delete(s.t.Context(), namedSealedSecret(ns, name)))
-		s.eventually("it is gone", func() bool { return s.secretOf(ns, name) == nil })
-		s.apply(s.seal(secret(ns, name, "k", "v2"), true))
+		s.OK(s.Client().Delete(s.T.Context(), fuintest.NamedSealedSecret(ns, name)))
+		s.Eventually("it is gone", func() bool { return s.Secret(ns, name) == nil })
+		s.Put(s.Seal(secret(ns, name, "k", "v2"), true))
 		s.setStatus(ns, name, before)
 	}, true, "v2"},
 	{"another's, after a value was moved", func(s *system, ns, name, other string) {
 		s.misplace(ns, name)
-		s.setStatus(ns, name, observing(s.statusOf(ns, other), s.sealedSecret(ns, name).Generation))
+		s.setStatus(ns, name, observing(s.statusOf(ns, other), s.SealedSecret(ns, name).Generation))
 	}, false, "v1"},
 	{"forged, after a value was moved", func(s *system, ns, name, _ string) {
 		s.misplace(ns, name)
-		s.setStatus(ns, name, claims(s.sealedSecret(ns, name).Generation))
+		s.setStatus(ns, name, claims(s.SealedSecret(ns, name).Generation))
 	}, false, "v1"},
 	{"forged, and the Secret edited", func(s *system, ns, name, _ string) {
 		s.editSecret(ns, name)
-		s.setStatus(ns, name, claims(s.sealedSecret(ns, name).Generation))
+		s.setStatus(ns, name, claims(s.SealedSecret(ns, name).Generation))
 	}, true, "v1"},
 }
 
 // editSecret gives the Secret a value that nobody sealed.
 func (s *system) editSecret(ns, name string) {
-	s.t.Helper()
-	s.patch(namedSecret(ns, name), `{"data":{"k":"eA==","planted":"eA=="}}`)
+	s.T.Helper()
+	s.Patch(fuintest.NamedSecret(ns, name), `{"data":{"k":"eA==","planted":"eA=="}}`)
 }
 
 // misplace puts a value into the object that was sealed for another.
 func (s *system) misplace(ns, name string) {
-	s.t.Helper()
-	s.apply(s.edit(s.seal(secret(ns, "elsewhere", "k", "v2"), true), func(m map[string]any) { at(m, name, "metadata", "name") }))
+	s.T.Helper()
+	s.Put(s.Edit(s.Seal(secret(ns, "elsewhere", "k", "v2"), true), func(m map[string]any) { at(m, name, "metadata", "name") }))
 }
 
 // observing makes a status speak of a generation.
@@ -136,29 +148,29 @@ func observing(status map[string]any, generation int64) map[string]any {
 // watches, and while it is away.
 func TestTamperedStatusHidesNothing(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	p := s.run()
+	p := s.Run(fuintest.Alone)
 	for _, away := range []bool{false, true} {
 		ns := s.Namespace(t)
-		s.apply(s.seal(secret(ns, "other", "k", "v1"), true))
+		s.Put(s.Seal(secret(ns, "other", "k", "v1"), true))
 		names := map[string]tampering{}
 		for i, row := range tamperings {
 			name := fmt.Sprintf("db-%d", i)
 			names[name] = row
-			s.apply(s.seal(secret(ns, name, "k", "v1"), true))
+			s.Put(s.Seal(secret(ns, name, "k", "v1"), true))
 		}
 		for name := range names {
-			s.opens(ns, name, "k", "v1")
-			s.rests(ns, name)
+			s.Opens(ns, name, "k", "v1")
+			s.Rests(ns, name)
 		}
-		s.rests(ns, "other")
+		s.Rests(ns, "other")
 		if away {
-			p.stop()
+			p.Stop()
 		}
 		for name, row := range names {
 			row.do(s, ns, name, "other")
 		}
 		if away {
-			p = s.run()
+			p = s.Run(fuintest.Alone)
 		}
 		for name, row := range names {
 			s.hidesNothing(fmt.Sprintf("%s (away: %t)", row.name, away), ns, name, row)
@@ -167,14 +179,14 @@ func TestTamperedStatusHidesNothing(t *testing.T) {
 }
 
 func (s *system) hidesNothing(what, ns, name string, row tampering) {
-	s.t.Helper()
+	s.T.Helper()
 	ready := corev1.ConditionTrue
 	message := ""
 	if !row.fine {
 		ready, message = corev1.ConditionFalse, "and moved"
 	}
-	s.eventually(what+": the Secret and the status are right", func() bool {
-		ss, made := s.sealedSecret(ns, name), s.secretOf(ns, name)
+	s.Eventually(what+": the Secret and the status are right", func() bool {
+		ss, made := s.SealedSecret(ns, name), s.Secret(ns, name)
 		if made == nil || string(made.Data["k"]) != row.want || len(made.Data) != 1 || ss.Status.ObservedGeneration != ss.Generation {
 			return false
 		}
@@ -189,12 +201,12 @@ func (s *system) hidesNothing(what, ns, name string, row tampering) {
 
 // ageKey is the Secret of the cluster's age key.
 func (s *system) ageKey() *corev1.Secret {
-	s.t.Helper()
+	s.T.Helper()
 	var list corev1.SecretList
-	s.ok(s.Client().List(s.t.Context(), &list, client.InNamespace("fuin-system")))
+	s.OK(s.Client().List(s.T.Context(), &list, client.InNamespace("fuin-system")))
 	i := slices.IndexFunc(list.Items, func(one corev1.Secret) bool { return one.Type == keys.TypeAge })
 	if i < 0 {
-		s.t.Fatal("the cluster has no age key")
+		s.T.Fatal("the cluster has no age key")
 	}
 	return &list.Items[i]
 }
@@ -202,34 +214,34 @@ func (s *system) ageKey() *corev1.Secret {
 // A revoked key opens nothing more, whatever the status says of when it did.
 func TestReplayedStatusHidesNoRevokedKey(t *testing.T) {
 	s := newSystem(t, kubetest.New(t, kubetest.Config{}))
-	p := s.run()
+	p := s.Run(fuintest.Alone)
 	ns := s.Namespace(t)
 	for _, name := range []string{"live", "away"} {
-		s.apply(s.seal(secret(ns, name, "k", "v"), true))
-		s.opens(ns, name, "k", "v")
-		s.rests(ns, name)
+		s.Put(s.Seal(secret(ns, name, "k", "v"), true))
+		s.Opens(ns, name, "k", "v")
+		s.Rests(ns, name)
 	}
 	before := map[string]map[string]any{"live": s.statusOf(ns, "live"), "away": s.statusOf(ns, "away")}
 	key := s.ageKey()
-	label := func(state string) { s.patch(key, `{"metadata":{"labels":{"`+keys.LabelAge+`":"`+state+`"}}}`) }
+	label := func(state string) { s.Patch(key, `{"metadata":{"labels":{"`+keys.LabelAge+`":"`+state+`"}}}`) }
 
 	label("revoked")
 	for name := range before {
-		s.says(ns, name, bitnami.Ready, corev1.ConditionFalse, "no key opens it")
+		s.Says(ns, name, bitnami.Ready, corev1.ConditionFalse, "no key opens it")
 	}
 	s.setStatus(ns, "live", before["live"])
-	s.says(ns, "live", bitnami.Ready, corev1.ConditionFalse, "no key opens it")
-	p.stop()
+	s.Says(ns, "live", bitnami.Ready, corev1.ConditionFalse, "no key opens it")
+	p.Stop()
 	for name, status := range before {
 		s.setStatus(ns, name, status)
 	}
-	s.run()
+	s.Run(fuintest.Alone)
 	for name := range before {
-		s.says(ns, name, bitnami.Ready, corev1.ConditionFalse, "no key opens it")
+		s.Says(ns, name, bitnami.Ready, corev1.ConditionFalse, "no key opens it")
 	}
 	label("active")
 	for name := range before {
-		s.says(ns, name, bitnami.Ready, corev1.ConditionTrue, "")
+		s.Says(ns, name, bitnami.Ready, corev1.ConditionTrue, "")
 	}
 }
 
@@ -237,33 +249,33 @@ func TestReplayedStatusHidesNoRevokedKey(t *testing.T) {
 // once for each at most, and never write its Secret.
 func TestStatusWrittenBySomebodyElseCausesBoundedWork(t *testing.T) {
 	s := newSystem(t, kubetest.New(t, kubetest.Config{}))
-	p := s.run()
+	p := s.Run(fuintest.Alone)
 	ns := s.Namespace(t)
 	for _, name := range []string{"db", "other"} {
-		s.apply(s.seal(secret(ns, name, "k", "v"), false))
-		s.opens(ns, name, "k", "v")
-		s.rests(ns, name)
+		s.Put(s.Seal(secret(ns, name, "k", "v"), false))
+		s.Opens(ns, name, "k", "v")
+		s.Rests(ns, name)
 	}
-	_, secretBefore := s.rests(ns, "db")
+	_, secretBefore := s.Rests(ns, "db")
 	own := s.statusOf(ns, "db")
-	before := p.operations()
+	before := p.Operations()
 	const writes = 100
 	for i := range writes {
 		status := []map[string]any{{}, claims(1), s.statusOf(ns, "other"), own}[i%4]
 		s.setStatus(ns, "db", status)
 	}
-	s.eventually("the status is its own again", func() bool {
+	s.Eventually("the status is its own again", func() bool {
 		now := s.statusOf(ns, "db")
 		record, _ := now["fuin"].(map[string]any)
 		return record != nil && record["mac"] == own["fuin"].(map[string]any)["mac"]
 	})
-	s.apply(s.seal(secret(ns, "later", "k", "v"), false))
-	s.opens(ns, "later", "k", "v")
-	s.rests(ns, "later")
-	if n := p.operations() - before - 1; n > writes {
+	s.Put(s.Seal(secret(ns, "later", "k", "v"), false))
+	s.Opens(ns, "later", "k", "v")
+	s.Rests(ns, "later")
+	if n := p.Operations() - before - 1; n > writes {
 		t.Errorf("%d operations for %d statuses of somebody else", n, writes)
 	}
-	if after := s.secretOf(ns, "db"); after.ResourceVersion != secretBefore || string(after.Data["k"]) != "v" {
+	if after := s.Secret(ns, "db"); after.ResourceVersion != secretBefore || string(after.Data["k"]) != "v" {
 		t.Error("the Secret was written")
 	}
 }

@@ -99,15 +99,21 @@ func (s *System) OK(err error) {
 	}
 }
 
-// Eventually waits for a condition; a busy machine may need a while.
+// patience is how long a test waits for what must come. Most of it comes in less
+// than a second; a machine that runs all tests at once may need a while.
+const patience = 2 * time.Minute
+
+// Eventually waits for a condition.
 func (s *System) Eventually(what string, holds func() bool) {
 	s.T.Helper()
-	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		if holds() {
 			return
 		}
+		if time.Now().After(deadline) {
+			s.T.Fatalf("after %s not true: %s; last: %s", patience, what, s.Last)
+		}
 	}
-	s.T.Fatalf("after 60 s not true: %s; last: %s", what, s.Last)
 }
 
 // Tenant makes a namespace that is ready for Environments, as deploy/tenant
@@ -122,17 +128,19 @@ func (s *System) Tenant() (namespace string) {
 	return namespace
 }
 
-// Fuin runs the CLI as whoever owns the cluster, and returns what it said.
-func (s *System) Fuin(args ...string) (string, error) {
+// Fuin runs the CLI as whoever owns the cluster.
+func (s *System) Fuin(args ...string) (stdout, stderr string, code int) {
 	s.T.Helper()
-	ctx, cancel := context.WithTimeout(s.T.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(s.T.Context(), patience)
 	defer cancel()
 	kubeconfig := filepath.Join(s.T.TempDir(), "kubeconfig")
 	s.OK(kubetest.WriteKubeconfig(kubeconfig, s.Admin(), "default"))
 	cmd := exec.CommandContext(ctx, filepath.Join(Bin, "fuin"), args...)
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	err := cmd.Run()
-	return out.String(), err
+	var out, messages bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &messages
+	if err := cmd.Run(); cmd.ProcessState == nil {
+		s.T.Fatal(err)
+	}
+	return out.String(), messages.String(), cmd.ProcessState.ExitCode()
 }

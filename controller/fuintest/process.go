@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"fuin.dev/controller/kubetest"
 )
 
 // A Process is a running controller.
@@ -61,7 +63,7 @@ func (s *System) Run(args ...string) *Process {
 // Start starts a controller. It ends with the test.
 func (s *System) Start(args ...string) *Process {
 	s.T.Helper()
-	metrics := s.freeAddress()
+	metrics := s.FreeAddress()
 	p := &Process{t: s.T, Log: &Output{}, done: make(chan struct{}), Metrics: "http://" + metrics + "/metrics"}
 	p.Cmd = exec.Command(filepath.Join(Bin, "fuin-controller"), append([]string{
 		"--kubeconfig", s.Kubeconfig, "--namespace", "fuin-system", "--key-size", "2048",
@@ -78,6 +80,9 @@ func (s *System) Start(args ...string) *Process {
 	return p
 }
 
+// grace is how long a controller may take to end: what a cluster gives it, twice.
+const grace = time.Minute
+
 // Stop ends the controller as a cluster does, and reports what it said if the
 // test failed.
 func (p *Process) Stop() {
@@ -89,10 +94,10 @@ func (p *Process) Stop() {
 	_ = p.Cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-p.done:
-	case <-time.After(15 * time.Second):
+	case <-time.After(grace):
 		_ = p.Cmd.Process.Kill()
 		<-p.done
-		p.t.Error("the controller did not end within 15 s")
+		p.t.Errorf("the controller did not end within %s", grace)
 	}
 	if p.t.Failed() {
 		p.t.Log(p.Log.String())
@@ -116,20 +121,19 @@ func (p *Process) Serves() bool {
 	return m != nil && strings.Contains(p.Log.String(), `msg="Serving metrics server"`)
 }
 
-// freeAddress is one that nobody listens on, for what cannot choose itself.
-func (s *System) freeAddress() string {
+// FreeAddress is one that nobody listens on, for what cannot choose itself.
+func (s *System) FreeAddress() string {
 	s.T.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := kubetest.FreePort()
 	s.OK(err)
-	defer l.Close()
-	return l.Addr().String()
+	return net.JoinHostPort("127.0.0.1", port)
 }
 
 // Metric sums the samples of a metric, all labels together.
 func (p *Process) Metric(name string) float64 {
 	p.t.Helper()
 	sum := 0.0
-	for line := range strings.Lines(p.Do(http.MethodGet, p.Metrics, "")) {
+	for line := range strings.Lines(p.Get(p.Metrics)) {
 		if rest, ok := strings.CutPrefix(line, name); ok && (rest[0] == '{' || rest[0] == ' ') {
 			value, err := strconv.ParseFloat(strings.TrimSpace(rest[strings.LastIndex(rest, " ")+1:]), 64)
 			if err != nil {
@@ -141,10 +145,35 @@ func (p *Process) Metric(name string) float64 {
 	return sum
 }
 
-// Do makes a request, and returns what was answered, whatever its status.
-func (p *Process) Do(method, url, body string) string {
+// Operations counts those with a private key since the controller started.
+func (p *Process) Operations() int {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), 10*time.Second)
+	return int(p.Metric("fuin_private_key_operations_total"))
+}
+
+// An Answer is what an endpoint said.
+type Answer struct {
+	Status int
+	Type   string // of the text
+	Text   string
+}
+
+// Get reads a page, whatever its status.
+func (p *Process) Get(url string) string {
+	p.t.Helper()
+	return p.do(http.MethodGet, url, "").Text
+}
+
+// Post sends a body to an endpoint. One that is refused for its size may not be
+// answered whole.
+func (p *Process) Post(path, body string) Answer {
+	p.t.Helper()
+	return p.do(http.MethodPost, p.HTTP+path, body)
+}
+
+func (p *Process) do(method, url, body string) Answer {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {
@@ -155,9 +184,9 @@ func (p *Process) Do(method, url, body string) string {
 		p.t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
-	if err != nil {
+	text, err := io.ReadAll(resp.Body)
+	if err != nil && resp.StatusCode != http.StatusRequestEntityTooLarge {
 		p.t.Fatal(err)
 	}
-	return string(answer)
+	return Answer{resp.StatusCode, resp.Header.Get("Content-Type"), string(text)}
 }

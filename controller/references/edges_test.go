@@ -20,10 +20,10 @@ import (
 
 // sealedValue seals a value of a Secret for the cluster.
 func (s *stand) sealedValue(ns, name, key, value string) map[string]any {
-	s.t.Helper()
+	s.T.Helper()
 	var m corev1.ConfigMap
 	s.Eventually("the public keys are published", func() bool {
-		err := s.Client().Get(s.t.Context(), keyOf("fuin-system", "fuin-public-keys"), &m)
+		err := s.Client().Get(s.T.Context(), fuintest.Key("fuin-system", "fuin-public-keys"), &m)
 		return err == nil && m.Data["recipients"] != ""
 	})
 	to, err := keys.ParseRecipients([]byte(m.Data["recipients"]), time.Now())
@@ -65,12 +65,12 @@ func TestRandomValuesBesideReferences(t *testing.T) {
 	s.Run(fuintest.Alone)
 	s.apply(templated(ns, "db", map[string]any{"own": "{{ randAlphaNum 12 }}", "both": s.ref(ns, "db", "a") + "{{ randAlphaNum 12 }}", "b": s.ref(ns, "db", "b")}))
 	s.says(ns, "db", bitnami.Ready, corev1.ConditionTrue, "Unsealed")
-	first := s.secret(ns, "db")
-	s.patch(first, `{"data":{"b":"ZWRpdGVk"}}`)
+	first := s.Secret(ns, "db")
+	s.Patch(first, `{"data":{"b":"ZWRpdGVk"}}`)
 	s.has(ns, "db", map[string]string{"own": string(first.Data["own"]), "both": string(first.Data["both"]), "b": "b0"})
 	s.put(ns, "db", map[string]any{"a": "a1", "b": "b0"})
-	s.Eventually("the other value is there", func() bool { return strings.HasPrefix(string(s.secret(ns, "db").Data["both"]), "a1") })
-	if now := s.secret(ns, "db"); string(now.Data["own"]) != string(first.Data["own"]) {
+	s.Eventually("the other value is there", func() bool { return strings.HasPrefix(string(s.Secret(ns, "db").Data["both"]), "a1") })
+	if now := s.Secret(ns, "db"); string(now.Data["own"]) != string(first.Data["own"]) {
 		t.Error("a random value without a reference changed")
 	}
 }
@@ -92,12 +92,12 @@ func TestConnectionOfAnAnnotation(t *testing.T) {
 	s.Run(fuintest.Alone)
 	s.apply(templated(ns, "db", map[string]any{"a": s.ref(ns, "db", "a")}))
 	s.says(ns, "db", bitnami.Ready, corev1.ConditionFalse, "AmbiguousConnection")
-	s.patch(sealedSecret(ns, "db"), `{"metadata":{"annotations":{"fuin.dev/vault-connection":"`+first+`"}}}`)
+	s.Patch(fuintest.NamedSealedSecret(ns, "db"), `{"metadata":{"annotations":{"fuin.dev/vault-connection":"`+first+`"}}}`)
 	s.has(ns, "db", map[string]string{"a": "v"})
-	s.patch(sealedSecret(ns, "db"), `{"metadata":{"annotations":{"fuin.dev/vault-connection":"`+second+`"}}}`)
+	s.Patch(fuintest.NamedSealedSecret(ns, "db"), `{"metadata":{"annotations":{"fuin.dev/vault-connection":"`+second+`"}}}`)
 	s.says(ns, "db", bitnami.Ready, corev1.ConditionFalse, "VaultLoginFailed")
 	s.has(ns, "db", map[string]string{"a": "v"})
-	s.OK(s.Client().Delete(t.Context(), of(schema.GroupVersionKind{Group: "fuin.dev", Version: "v1alpha1", Kind: "VaultConnection"}, "", second)))
+	s.OK(s.Client().Delete(t.Context(), fuintest.Named(schema.GroupVersionKind{Group: "fuin.dev", Version: "v1alpha1", Kind: "VaultConnection"}, "", second)))
 	s.says(ns, "db", bitnami.Ready, corev1.ConditionFalse, "NoVaultConnection")
 }
 
@@ -108,10 +108,10 @@ func TestClusterWithoutConnections(t *testing.T) {
 	s := newStand(t, kubetest.New(t, kubetest.Config{}), vaulttest.Shared(t))
 	ns := s.tenant()
 	s.put(ns, "db", map[string]any{"a": "v"})
-	definition := of(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"}, "", "vaultconnections.fuin.dev")
+	definition := fuintest.Named(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"}, "", "vaultconnections.fuin.dev")
 	s.OK(s.Client().Delete(t.Context(), definition))
 	s.Eventually("the kind is gone", func() bool {
-		return apierrors.IsNotFound(s.Client().Get(t.Context(), keyOf("", definition.GetName()), definition.DeepCopy()))
+		return apierrors.IsNotFound(s.Client().Get(t.Context(), fuintest.Key("", definition.GetName()), definition.DeepCopy()))
 	})
 	p := s.Run(fuintest.Alone)
 	s.apply(templated(ns, "db", map[string]any{"a": s.ref(ns, "db", "a")}), s.sealedValue(ns, "plain", "k", "v"))

@@ -1,7 +1,6 @@
 package references_test
 
 import (
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"fuin.dev/controller/api/bitnami"
 	"fuin.dev/controller/api/v1alpha1"
@@ -17,75 +15,41 @@ import (
 	"fuin.dev/controller/gittest"
 	"fuin.dev/controller/kubetest"
 	"fuin.dev/controller/vaulttest"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // environment is one of a repository, in a namespace that Vault knows.
-type environment struct {
-	*stand
-	ns   string
-	repo *gittest.Repo
-}
+type environment struct{ *fuintest.Environment }
 
 func (s *stand) environment(repo *gittest.Repo, spec map[string]any) *environment {
-	s.t.Helper()
-	e := &environment{s, s.tenant(), repo}
-	e.declare(spec)
-	s.t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-		defer cancel()
-		u := of(v1alpha1.GroupVersion.WithKind(v1alpha1.Kind), e.ns, "shop")
-		_ = s.Client().Delete(ctx, u)
-		_ = s.Client().Patch(ctx, u, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`)))
-	})
-	return e
-}
-
-func (e *environment) declare(more map[string]any) {
-	e.t.Helper()
-	spec := map[string]any{
-		"source":   map[string]any{"git": map[string]any{"url": e.repo.URL(), "ref": map[string]any{"branch": "main"}}},
-		"interval": "1s", "retryInterval": "1s",
-	}
-	maps.Copy(spec, more)
-	e.apply(map[string]any{"apiVersion": "fuin.dev/v1alpha1", "kind": "Environment", "metadata": map[string]any{"namespace": e.ns, "name": "shop"}, "spec": spec})
+	s.T.Helper()
+	return &environment{s.Environment(repo, s.tenant(), "shop", spec)}
 }
 
 // commit makes the repository hold these objects, each in a file of its name.
 func (e *environment) commit(all map[string]any) (revision string) {
-	e.t.Helper()
+	e.T.Helper()
 	files := map[string]string{}
 	for name, o := range all {
 		text, err := json.Marshal(o)
 		e.OK(err)
 		files[name] = string(text)
 	}
-	revision, err := e.repo.Commit(e.t.Context(), gittest.Commit{Files: files, Replace: true})
+	revision, err := e.Repo.Commit(e.T.Context(), gittest.Commit{Files: files, Replace: true})
 	e.OK(err)
 	return revision
-}
-
-func (e *environment) get() *v1alpha1.Environment {
-	e.t.Helper()
-	u := of(v1alpha1.GroupVersion.WithKind(v1alpha1.Kind), e.ns, "shop")
-	e.OK(e.Client().Get(e.t.Context(), keyOf(e.ns, "shop"), u))
-	env := &v1alpha1.Environment{}
-	e.OK(runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, env))
-	return env
 }
 
 // becomes waits until the Ready condition has a status, a reason and a text, and
 // speaks of a revision.
 func (e *environment) becomes(revision string, status metav1.ConditionStatus, reason, text string) *v1alpha1.Environment {
-	e.t.Helper()
+	e.T.Helper()
 	var last *v1alpha1.Environment
 	e.Eventually(fmt.Sprintf("the Environment is Ready=%s %s %q", status, reason, text), func() bool {
-		last = e.get()
+		last = e.Get()
 		c := meta.FindStatusCondition(last.Status.Conditions, v1alpha1.Ready)
 		if c == nil {
 			return false
@@ -98,13 +62,6 @@ func (e *environment) becomes(revision string, status metav1.ConditionStatus, re
 		return c.Status == status && c.Reason == reason && strings.Contains(c.Message, text) && strings.Contains(of, revision)
 	})
 	return last
-}
-
-func (e *environment) replicaSets(deployment string) int {
-	e.t.Helper()
-	var all appsv1.ReplicaSetList
-	e.OK(e.Client().List(e.t.Context(), &all, client.InNamespace(e.ns), client.MatchingLabels{"app": deployment}))
-	return len(all.Items)
 }
 
 func secretOf(name string, more map[string]any) map[string]any {
@@ -138,15 +95,15 @@ func TestSecretsThatReferAreApplied(t *testing.T) {
 	s := newStand(t, kubetest.Shared(t), vaulttest.Shared(t))
 	s.Run(fuintest.Alone)
 	e := s.environment(gittest.New(t).New(t, "shop"), nil)
-	s.put(e.ns, "db", map[string]any{"user": "shop", "password": "old"})
+	s.put(e.NS, "db", map[string]any{"user": "shop", "password": "old"})
 	revision := e.commit(map[string]any{
 		"db.json": secretOf("db", map[string]any{
 			"type":     "example.com/database",
 			"metadata": map[string]any{"name": "db", "labels": map[string]any{"team": "shop"}, "annotations": map[string]any{"note": "kept", "fuin.dev/vault-connection": s.name}},
 			"stringData": map[string]any{
-				"url": "db://" + s.ref(e.ns, "db", "user") + ":" + s.ref(e.ns, "db", "password") + "@{{ host }}",
+				"url": "db://" + s.ref(e.NS, "db", "user") + ":" + s.ref(e.NS, "db", "password") + "@{{ host }}",
 			},
-			"data": map[string]any{"password": base64.StdEncoding.EncodeToString([]byte(s.ref(e.ns, "db", "password")))},
+			"data": map[string]any{"password": base64.StdEncoding.EncodeToString([]byte(s.ref(e.NS, "db", "password")))},
 		}),
 		"web.json": workload("web", "db"), "other.json": workload("other", "mail"),
 	})
@@ -154,25 +111,25 @@ func TestSecretsThatReferAreApplied(t *testing.T) {
 	if n := env.Status.Secrets; n.References != 1 || n.Sealed != 0 {
 		t.Errorf("secrets: %+v", n)
 	}
-	made := s.has(e.ns, "db", map[string]string{"url": "db://shop:old@{{ host }}", "password": "old"})
+	made := s.has(e.NS, "db", map[string]string{"url": "db://shop:old@{{ host }}", "password": "old"})
 	if made.Type != "example.com/database" || made.Labels["team"] != "shop" || made.Annotations["note"] != "kept" || made.Annotations["fuin.dev/vault-connection"] != "" {
 		t.Errorf("the Secret is %+v", made.ObjectMeta)
 	}
-	if ss := s.sealed(e.ns, "db"); ss.Annotations["fuin.dev/vault-connection"] != s.name || len(ss.Spec.EncryptedData) != 0 {
+	if ss := s.SealedSecret(e.NS, "db"); ss.Annotations["fuin.dev/vault-connection"] != s.name || len(ss.Spec.EncryptedData) != 0 {
 		t.Errorf("the SealedSecret is %+v", ss.ObjectMeta)
 	}
-	e.Eventually("there is a ReplicaSet", func() bool { return e.replicaSets("web") == 1 && e.replicaSets("other") == 1 })
+	e.Eventually("there is a ReplicaSet", func() bool { return e.ReplicaSets("web") == 1 && e.ReplicaSets("other") == 1 })
 
-	s.put(e.ns, "db", map[string]any{"user": "shop", "password": "new"})
-	s.has(e.ns, "db", map[string]string{"url": "db://shop:new@{{ host }}", "password": "new"})
-	e.Eventually("the workload rolls", func() bool { return e.replicaSets("web") == 2 })
-	s.put(e.ns, "mark", map[string]any{"k": "v"}) // what is applied next was not there when it rolled
+	s.put(e.NS, "db", map[string]any{"user": "shop", "password": "new"})
+	s.has(e.NS, "db", map[string]string{"url": "db://shop:new@{{ host }}", "password": "new"})
+	e.Eventually("the workload rolls", func() bool { return e.ReplicaSets("web") == 2 })
+	s.put(e.NS, "mark", map[string]any{"k": "v"}) // what is applied next was not there when it rolled
 	revision = e.commit(map[string]any{
-		"db.json": secretOf("db", map[string]any{"stringData": map[string]any{"password": s.ref(e.ns, "db", "password")}}), "web.json": workload("web", "mail"), "other.json": workload("other", "mail"),
+		"db.json": secretOf("db", map[string]any{"stringData": map[string]any{"password": s.ref(e.NS, "db", "password")}}), "web.json": workload("web", "mail"), "other.json": workload("other", "mail"),
 	})
 	e.becomes(revision, metav1.ConditionTrue, "Applied", "")
-	s.has(e.ns, "db", map[string]string{"password": "new"})
-	if n := e.replicaSets("other"); n != 1 {
+	s.has(e.NS, "db", map[string]string{"password": "new"})
+	if n := e.ReplicaSets("other"); n != 1 {
 		t.Errorf("the other workload has %d ReplicaSets", n)
 	}
 }
@@ -183,14 +140,14 @@ func TestMisplacedReferencesAreRefused(t *testing.T) {
 	s := newStand(t, kubetest.Shared(t), vaulttest.Shared(t))
 	s.Run(fuintest.Alone)
 	e := s.environment(gittest.New(t).New(t, "misplaced"), nil)
-	s.put(e.ns, "db", map[string]any{"password": "x"})
+	s.put(e.NS, "db", map[string]any{"password": "x"})
 	annotated := configMap("m", nil)
-	annotated["metadata"].(map[string]any)["annotations"] = map[string]any{"a": s.ref(e.ns, "db", "password")}
+	annotated["metadata"].(map[string]any)["annotations"] = map[string]any{"a": s.ref(e.NS, "db", "password")}
 	args := workload("w", "s")
 	container := args["spec"].(map[string]any)["template"].(map[string]any)["spec"].(map[string]any)["containers"].([]any)[0].(map[string]any)
-	container["args"] = []any{"--password=" + s.ref(e.ns, "db", "password")}
+	container["args"] = []any{"--password=" + s.ref(e.NS, "db", "password")}
 	for name, o := range map[string]map[string]any{
-		"data.k": configMap("m", map[string]any{"k": s.ref(e.ns, "db", "password")}), "annotations": annotated, "args": args,
+		"data.k": configMap("m", map[string]any{"k": s.ref(e.NS, "db", "password")}), "annotations": annotated, "args": args,
 		"stringData.k": secretOf("s", map[string]any{"stringData": map[string]any{"k": "ref+vault://m/a//b#/c+"}}),
 		"stringData.o": secretOf("s", map[string]any{"stringData": map[string]any{"o": "<path:secret/data/a#b>"}}),
 	} {
@@ -201,7 +158,7 @@ func TestMisplacedReferencesAreRefused(t *testing.T) {
 		}
 	}
 	var all corev1.ConfigMapList
-	s.OK(s.Client().List(t.Context(), &all, client.InNamespace(e.ns)))
+	s.OK(s.Client().List(t.Context(), &all, client.InNamespace(e.NS)))
 	for _, m := range all.Items {
 		if m.Name == "fine" {
 			t.Error("something was applied")
@@ -210,15 +167,15 @@ func TestMisplacedReferencesAreRefused(t *testing.T) {
 }
 
 // allowSecrets gives the deployer a right on Secrets, as who wants plaintext must.
-func (e *environment) allowSecrets() {
-	e.t.Helper()
-	e.apply(map[string]any{
-		"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": map[string]any{"namespace": e.ns, "name": "secrets"},
+func (s *stand) allowSecrets(ns string) {
+	s.T.Helper()
+	s.apply(map[string]any{
+		"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": map[string]any{"namespace": ns, "name": "secrets"},
 		"rules": []any{map[string]any{"apiGroups": []any{""}, "resources": []any{"secrets"}, "verbs": []any{"get", "list", "watch", "create", "patch", "delete"}}},
 	}, map[string]any{
-		"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": map[string]any{"namespace": e.ns, "name": "secrets"},
+		"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": map[string]any{"namespace": ns, "name": "secrets"},
 		"roleRef":  map[string]any{"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "secrets"},
-		"subjects": []any{map[string]any{"kind": "ServiceAccount", "name": "fuin-deployer", "namespace": e.ns}},
+		"subjects": []any{map[string]any{"kind": "ServiceAccount", "name": "fuin-deployer", "namespace": ns}},
 	})
 }
 
@@ -228,17 +185,17 @@ func TestPlaintextBesideReferences(t *testing.T) {
 	s := newStand(t, kubetest.Shared(t), vaulttest.Shared(t))
 	s.Run(fuintest.Alone)
 	e := s.environment(gittest.New(t).New(t, "mixed"), nil)
-	s.put(e.ns, "db", map[string]any{"password": "x"})
+	s.put(e.NS, "db", map[string]any{"password": "x"})
 	revision := e.commit(map[string]any{"s.json": secretOf("s", map[string]any{
-		"stringData": map[string]any{"password": s.ref(e.ns, "db", "password"), "user": "{{ canary-plain }}"},
+		"stringData": map[string]any{"password": s.ref(e.NS, "db", "password"), "user": "{{ canary-plain }}"},
 	})})
 	env := e.becomes(revision, metav1.ConditionFalse, "PlaintextSecrets", "without a reference: user")
 	if strings.Contains(fmt.Sprint(env.Status), "canary-plain") {
 		t.Error("the value is in the status")
 	}
-	e.declare(map[string]any{"secrets": map[string]any{"plaintext": "Allow"}})
+	e.Declare(map[string]any{"secrets": map[string]any{"plaintext": "Allow"}})
 	e.becomes(revision, metav1.ConditionTrue, "Applied", "")
-	s.has(e.ns, "s", map[string]string{"password": "x", "user": "{{ canary-plain }}"})
+	s.has(e.NS, "s", map[string]string{"password": "x", "user": "{{ canary-plain }}"})
 }
 
 // TestPlaintextTurnsIntoReferences: a Secret that was applied as it was is handed
@@ -247,18 +204,18 @@ func TestPlaintextTurnsIntoReferences(t *testing.T) {
 	s := newStand(t, kubetest.Shared(t), vaulttest.Shared(t))
 	s.Run(fuintest.Alone)
 	e := s.environment(gittest.New(t).New(t, "turns"), map[string]any{"secrets": map[string]any{"plaintext": "Allow"}})
-	e.allowSecrets()
-	s.put(e.ns, "db", map[string]any{"password": "vaulted"})
+	s.allowSecrets(e.NS)
+	s.put(e.NS, "db", map[string]any{"password": "vaulted"})
 	plain := secretOf("s", map[string]any{"stringData": map[string]any{"password": "plain", "more": "x"}})
 	revision := e.commit(map[string]any{"s.json": plain, "m.json": configMap("m", nil)})
 	e.becomes(revision, metav1.ConditionTrue, "Applied", "")
-	before := s.has(e.ns, "s", map[string]string{"password": "plain", "more": "x"})
+	before := s.has(e.NS, "s", map[string]string{"password": "plain", "more": "x"})
 
 	revision = e.commit(map[string]any{
-		"s.json": secretOf("s", map[string]any{"stringData": map[string]any{"password": s.ref(e.ns, "db", "password")}}), "m.json": configMap("m", nil),
+		"s.json": secretOf("s", map[string]any{"stringData": map[string]any{"password": s.ref(e.NS, "db", "password")}}), "m.json": configMap("m", nil),
 	})
 	env := e.becomes(revision, metav1.ConditionTrue, "Applied", "")
-	after := s.has(e.ns, "s", map[string]string{"password": "vaulted"})
+	after := s.has(e.NS, "s", map[string]string{"password": "vaulted"})
 	if before.UID != after.UID {
 		t.Error("the Secret was deleted and made anew")
 	}
@@ -268,5 +225,5 @@ func TestPlaintextTurnsIntoReferences(t *testing.T) {
 	if len(env.Status.Drift) > 0 {
 		t.Errorf("handing it over was taken for drift: %+v", env.Status.Drift)
 	}
-	s.says(e.ns, "s", bitnami.Ready, corev1.ConditionTrue, "Unsealed")
+	s.says(e.NS, "s", bitnami.Ready, corev1.ConditionTrue, "Unsealed")
 }

@@ -69,10 +69,10 @@ func TestThousandReferences(t *testing.T) {
 }
 
 func (s *stand) countReady(ns string) (n int) {
-	s.t.Helper()
+	s.T.Helper()
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(bitnami.GroupVersion.WithKind(bitnami.Kind + "List"))
-	s.OK(s.Client().List(s.t.Context(), list, client.InNamespace(ns)))
+	s.OK(s.Client().List(s.T.Context(), list, client.InNamespace(ns)))
 	for _, item := range list.Items {
 		conditions, _, _ := unstructured.NestedSlice(item.Object, "status", "conditions")
 		for _, c := range conditions {
@@ -89,33 +89,33 @@ func (s *stand) reads(since vaulttest.Mark) int { return s.fetched(since, s.name
 
 // counted checks what Vault was asked in so many passes.
 func (s *stand) counted(since vaulttest.Mark, passes, namespaces, paths int) {
-	s.t.Helper()
+	s.T.Helper()
 	if n := s.reads(since); n != passes*namespaces*paths {
-		s.t.Errorf("%d reads in %d passes, want %d", n, passes, passes*namespaces*paths)
+		s.T.Errorf("%d reads in %d passes, want %d", n, passes, passes*namespaces*paths)
 	}
 	if n := s.fetched(since, "auth/"+s.name+"-jwt/login"); n != namespaces {
-		s.t.Errorf("%d log-ins of %d namespaces", n, namespaces)
+		s.T.Errorf("%d log-ins of %d namespaces", n, namespaces)
 	}
 }
 
 // versions are those of all that a pass could write.
 func (s *stand) versions(namespaces []string) map[string]string {
-	s.t.Helper()
+	s.T.Helper()
 	out := map[string]string{}
 	for _, ns := range namespaces {
 		list := &unstructured.UnstructuredList{}
 		list.SetGroupVersionKind(bitnami.GroupVersion.WithKind(bitnami.Kind + "List"))
-		s.OK(s.Client().List(s.t.Context(), list, client.InNamespace(ns)))
+		s.OK(s.Client().List(s.T.Context(), list, client.InNamespace(ns)))
 		for _, item := range list.Items {
 			out["SealedSecret "+ns+"/"+item.GetName()] = item.GetResourceVersion()
 		}
 		var made corev1.SecretList
-		s.OK(s.Client().List(s.t.Context(), &made, client.InNamespace(ns)))
+		s.OK(s.Client().List(s.T.Context(), &made, client.InNamespace(ns)))
 		for _, item := range made.Items {
 			out["Secret "+ns+"/"+item.Name] = item.ResourceVersion
 		}
 		var events corev1.EventList
-		s.OK(s.Client().List(s.t.Context(), &events, client.InNamespace(ns)))
+		s.OK(s.Client().List(s.T.Context(), &events, client.InNamespace(ns)))
 		for _, item := range events.Items {
 			if strings.Contains(item.Source.Component, "fuin") {
 				out["Event "+ns+"/"+item.Name] = item.ResourceVersion

@@ -61,29 +61,29 @@ func TestForgedLeases(t *testing.T) {
 	p := s.Run(fuintest.Alone)
 	s.apply(templated(ns, "db", map[string]any{"user": ref("username")}))
 	s.says(ns, "db", bitnami.Ready, corev1.ConditionTrue, "Unsealed")
-	real := s.sealed(ns, "db").Status.Fuin.Lease
+	real := s.SealedSecret(ns, "db").Status.Fuin.Lease
 	p.Stop()
 
 	s.status(ns, "db", func(status map[string]any) {
 		lease := status["fuin"].(map[string]any)["lease"].(map[string]any)
 		lease["ends"], lease["renew"] = "2099-01-01T00:00:00Z", "2098-01-01T00:00:00Z"
 	})
-	before := string(s.secret(ns, "db").Data["user"])
+	before := string(s.Secret(ns, "db").Data["user"])
 	p = s.Run(fuintest.Alone)
 	s.Eventually("the lease is a real one", func() bool {
-		l := s.sealed(ns, "db").Status.Fuin.Lease
+		l := s.SealedSecret(ns, "db").Status.Fuin.Lease
 		s.Last = fmt.Sprint(l)
 		return l != nil && l.Ends.Before(&real.Ends) || l != nil && time.Until(l.Ends.Time) < 2*time.Hour
 	})
-	s.Eventually("it was fetched anew", func() bool { return string(s.secret(ns, "db").Data["user"]) != before })
+	s.Eventually("it was fetched anew", func() bool { return string(s.Secret(ns, "db").Data["user"]) != before })
 	p.Stop()
 
 	// Neither does the record of one object count for another that has its Secret's values.
-	copied := s.sealed(ns, "db").Status
+	copied := s.SealedSecret(ns, "db").Status
 	s.apply(templated(ns, "copy", map[string]any{"user": ref("username")}),
 		map[string]any{"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{
 			"namespace": ns, "name": "copy", "annotations": map[string]any{"sealedsecrets.bitnami.com/managed": "true"},
-		}, "data": map[string]any{"user": s.secret(ns, "db").Data["user"]}})
+		}, "data": map[string]any{"user": s.Secret(ns, "db").Data["user"]}})
 	s.status(ns, "copy", func(status map[string]any) {
 		text, err := json.Marshal(copied)
 		s.OK(err)
@@ -92,7 +92,7 @@ func TestForgedLeases(t *testing.T) {
 	made := s.users().Created
 	s.Run(fuintest.Alone)
 	s.Eventually("the copy has credentials of its own", func() bool {
-		return string(s.secret(ns, "copy").Data["user"]) != string(s.secret(ns, "db").Data["user"])
+		return string(s.Secret(ns, "copy").Data["user"]) != string(s.Secret(ns, "db").Data["user"])
 	})
 	if n := s.users().Created; n != made+1 {
 		t.Errorf("%d credentials were made beside the first %d, want one", n-made, made)
@@ -101,16 +101,16 @@ func TestForgedLeases(t *testing.T) {
 
 // status changes what an object's status says, as who may write it could.
 func (s *stand) status(ns, name string, change func(map[string]any)) {
-	s.t.Helper()
-	u := sealedSecret(ns, name)
-	s.OK(s.Client().Get(s.t.Context(), keyOf(ns, name), u))
+	s.T.Helper()
+	u := fuintest.NamedSealedSecret(ns, name)
+	s.OK(s.Client().Get(s.T.Context(), fuintest.Key(ns, name), u))
 	status, _ := u.Object["status"].(map[string]any)
 	if status == nil {
 		status = map[string]any{}
 	}
 	change(status)
 	u.Object["status"] = status
-	s.OK(s.Client().Status().Update(s.t.Context(), u))
+	s.OK(s.Client().Status().Update(s.T.Context(), u))
 }
 
 // TestLeasesUnderACRDThatDropsThem: with the CRD of Sealed Secrets the status tells
@@ -118,7 +118,7 @@ func (s *stand) status(ns, name string, change func(map[string]any)) {
 func TestLeasesUnderACRDThatDropsThem(t *testing.T) {
 	s := newStand(t, kubetest.New(t, kubetest.Config{}), vaulttest.New(t, vaulttest.Config{}))
 	ns := s.tenant()
-	definition := of(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"}, "", "sealedsecrets.bitnami.com")
+	definition := fuintest.Named(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"}, "", "sealedsecrets.bitnami.com")
 	s.OK(s.Client().Patch(t.Context(), definition, client.RawPatch("application/json-patch+json",
 		[]byte(`[{"op":"remove","path":"/spec/versions/0/schema/openAPIV3Schema/properties/status/properties/fuin"}]`))))
 	ref := s.database(time.Hour)
@@ -126,13 +126,13 @@ func TestLeasesUnderACRDThatDropsThem(t *testing.T) {
 	p := s.Run(fuintest.Alone)
 	s.apply(templated(ns, "db", map[string]any{"user": ref("username"), "host": s.ref(ns, "db", "host")}))
 	s.says(ns, "db", bitnami.Ready, corev1.ConditionTrue, "Unsealed")
-	if s.sealed(ns, "db").Status.Fuin != nil {
+	if s.SealedSecret(ns, "db").Status.Fuin != nil {
 		t.Fatal("the CRD drops nothing")
 	}
-	user := string(s.secret(ns, "db").Data["user"])
+	user := string(s.Secret(ns, "db").Data["user"])
 	for _, host := range []string{"h1", "h2"} {
 		s.put(ns, "db", map[string]any{"host": host})
-		s.patch(sealedSecret(ns, "db"), `{"metadata":{"labels":{"a":"`+host+`"}}}`)
+		s.Patch(fuintest.NamedSealedSecret(ns, "db"), `{"metadata":{"labels":{"a":"`+host+`"}}}`)
 		s.has(ns, "db", map[string]string{"user": user, "host": host})
 	}
 	if n := s.users().Created; n != 1 {

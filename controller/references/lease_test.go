@@ -21,15 +21,15 @@ import (
 // database mounts a database whose credentials last so long, and returns a
 // reference to a field of one.
 func (s *stand) database(ttl time.Duration) (ref func(field string) string) {
-	s.t.Helper()
-	s.OK(s.vault.Database(s.t.Context(), s.name+"-db"))
-	s.OK(s.vault.DatabaseRole(s.t.Context(), s.name+"-db", "app", ttl))
+	s.T.Helper()
+	s.OK(s.vault.Database(s.T.Context(), s.name+"-db"))
+	s.OK(s.vault.DatabaseRole(s.T.Context(), s.name+"-db", "app", ttl))
 	return func(field string) string { return "ref+vault://" + s.name + "-db/creds/app#/" + field + "+" }
 }
 
 // fetched counts what was read from a path since a mark, by the audit log.
 func (s *stand) fetched(since vaulttest.Mark, path string) (n int) {
-	s.t.Helper()
+	s.T.Helper()
 	all, err := s.vault.Audit(since)
 	s.OK(err)
 	for _, e := range all {
@@ -41,7 +41,7 @@ func (s *stand) fetched(since vaulttest.Mark, path string) (n int) {
 }
 
 func (s *stand) users() vaulttest.Users {
-	s.t.Helper()
+	s.T.Helper()
 	users, err := s.vault.Users()
 	s.OK(err)
 	return users
@@ -56,13 +56,13 @@ func TestShortLivedCredentials(t *testing.T) {
 	ref := s.database(life)
 	p := s.Run(fuintest.Alone)
 	e := s.environment(gittest.New(t).New(t, "leases"), nil)
-	s.put(e.ns, "load", map[string]any{"k": "v"})
+	s.put(e.NS, "load", map[string]any{"k": "v"})
 	all := map[string]any{
 		"db.json":  secretOf("db", map[string]any{"stringData": map[string]any{"url": "db://" + ref("username") + ":" + ref("password") + "@db"}}),
 		"web.json": workload("web", "db"),
 	}
 	for i := range 40 {
-		all[fmt.Sprintf("load%d.json", i)] = secretOf(fmt.Sprint("load", i), map[string]any{"stringData": map[string]any{"k": s.ref(e.ns, "load", "k")}})
+		all[fmt.Sprintf("load%d.json", i)] = secretOf(fmt.Sprint("load", i), map[string]any{"stringData": map[string]any{"k": s.ref(e.NS, "load", "k")}})
 	}
 	e.becomes(e.commit(all), metav1.ConditionTrue, "Applied", "")
 
@@ -71,10 +71,10 @@ func TestShortLivedCredentials(t *testing.T) {
 		if time.Since(began) > 2*time.Minute {
 			t.Fatalf("only %d leases", len(seen))
 		}
-		made := s.secret(e.ns, "db")
+		made := s.Secret(e.NS, "db")
 		user, password := credentials(t, string(made.Data["url"]))
 		known, there := s.users().Users[user]
-		if again := s.secret(e.ns, "db"); again.ResourceVersion == made.ResourceVersion && (!there || known.Password != password) {
+		if again := s.Secret(e.NS, "db"); again.ResourceVersion == made.ResourceVersion && (!there || known.Password != password) {
 			t.Fatalf("the Secret holds credentials that do not exist any more, after %d leases", len(seen))
 		}
 		if slices.Contains(seen, user) {
@@ -92,11 +92,11 @@ func TestShortLivedCredentials(t *testing.T) {
 	if n := s.fetched(0, s.name+"-db/creds/"); n != len(seen) {
 		t.Errorf("%d were read, and %d used", n, len(seen))
 	}
-	e.Eventually("the workload rolled for each", func() bool { return e.replicaSets("web") >= len(seen) })
-	if n, made := e.replicaSets("web"), s.users().Created; n > made {
+	e.Eventually("the workload rolled for each", func() bool { return e.ReplicaSets("web") >= len(seen) })
+	if n, made := e.ReplicaSets("web"), s.users().Created; n > made {
 		t.Errorf("there are %d ReplicaSets for %d credentials", n, made)
 	}
-	if l := s.sealed(e.ns, "db").Status.Fuin.Lease; l == nil || len(l.References) != 2 || l.Ends.IsZero() || !l.Renew.Before(&l.Ends) {
+	if l := s.SealedSecret(e.NS, "db").Status.Fuin.Lease; l == nil || len(l.References) != 2 || l.Ends.IsZero() || !l.Renew.Before(&l.Ends) {
 		t.Errorf("the status tells of the lease: %+v", l)
 	}
 	s.Eventually("the first is gone from the database", func() bool { _, there := s.users().Users[seen[0]]; return !there })
@@ -126,7 +126,7 @@ func TestLeasesOutlastRestartsAndEdits(t *testing.T) {
 	}
 	s.apply(templated(ns, "db", templates))
 	s.says(ns, "db", bitnami.Ready, corev1.ConditionTrue, "Unsealed")
-	first := s.secret(ns, "db")
+	first := s.Secret(ns, "db")
 	user := string(first.Data["user"])
 	want := func(host, other string) map[string]string {
 		return map[string]string{"user": user, "password": string(first.Data["password"]), "url": user + "@" + host, "other": other}
@@ -135,12 +135,12 @@ func TestLeasesOutlastRestartsAndEdits(t *testing.T) {
 
 	p.Kill()
 	p = s.Run(fuintest.Alone)
-	s.patch(first, `{"data":{"other":"ZWRpdGVk"}}`)
+	s.Patch(first, `{"data":{"other":"ZWRpdGVk"}}`)
 	s.has(ns, "db", want("h0", "o0"))
 	labelled := templated(ns, "db", templates)
 	labelled["spec"].(map[string]any)["template"].(map[string]any)["metadata"] = map[string]any{"labels": map[string]any{"a": "b"}}
 	s.apply(labelled)
-	s.Eventually("the label is there", func() bool { return s.secret(ns, "db").Labels["a"] == "b" })
+	s.Eventually("the label is there", func() bool { return s.Secret(ns, "db").Labels["a"] == "b" })
 	s.has(ns, "db", want("h0", "o0"))
 	s.OK(s.vault.Seal(t.Context(), 0))
 	s.says(ns, "db", bitnami.Stale, corev1.ConditionTrue, "VaultSealed")
@@ -155,8 +155,8 @@ func TestLeasesOutlastRestartsAndEdits(t *testing.T) {
 
 	// What stands beside it in one value is as fresh as everything.
 	s.put(ns, "db", map[string]any{"host": "h1", "other": "o1"})
-	s.Eventually("the host is the new one", func() bool { return strings.HasSuffix(string(s.secret(ns, "db").Data["url"]), "@h1") })
-	now := s.secret(ns, "db")
+	s.Eventually("the host is the new one", func() bool { return strings.HasSuffix(string(s.Secret(ns, "db").Data["url"]), "@h1") })
+	now := s.Secret(ns, "db")
 	user = string(now.Data["user"])
 	first = now
 	s.has(ns, "db", want("h1", "o1"))
@@ -180,7 +180,7 @@ func TestCertificates(t *testing.T) {
 	s.apply(o)
 	serials := map[string]time.Time{}
 	s.Eventually("there were two certificates", func() bool {
-		made := s.secret(ns, "tls")
+		made := s.Secret(ns, "tls")
 		if made == nil {
 			return false
 		}

@@ -18,11 +18,7 @@ import (
 	"fuin.dev/controller/kubetest"
 	"fuin.dev/controller/vaulttest"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -32,7 +28,6 @@ func TestMain(m *testing.M) { fuintest.Main(m) }
 // tests have there.
 type stand struct {
 	*fuintest.System
-	t     testing.TB
 	vault *vaulttest.Server
 	name  string // of the VaultConnection and of all in Vault
 }
@@ -49,7 +44,7 @@ path "NAME-pki/issue/*" { capabilities = ["create", "update"] }
 // read again every ten seconds, which is the least.
 func newStand(t testing.TB, cluster *kubetest.Cluster, vault *vaulttest.Server) *stand {
 	t.Helper()
-	s := &stand{fuintest.New(t, cluster), t, vault, strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))}
+	s := &stand{fuintest.New(t, cluster), vault, strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))}
 	ctx := t.Context()
 	s.OK(vault.KV(ctx, s.name+"-kv", 2))
 	s.OK(vault.JWT(ctx, s.name+"-jwt", cluster))
@@ -61,7 +56,7 @@ func newStand(t testing.TB, cluster *kubetest.Cluster, vault *vaulttest.Server) 
 
 // connect makes the VaultConnection; its spec adds to what every one has.
 func (s *stand) connect(more map[string]any) {
-	s.t.Helper()
+	s.T.Helper()
 	spec := map[string]any{
 		"address": s.vault.Addresses[0], "caBundle": base64.StdEncoding.EncodeToString(s.vault.CA),
 		"auth":              map[string]any{"jwt": map[string]any{"mount": s.name + "-jwt", "role": "reader", "audience": "vault"}},
@@ -78,21 +73,21 @@ func (s *stand) connect(more map[string]any) {
 // that refers to Vault is deleted at its end, so that no other test's controller
 // meets it.
 func (s *stand) tenant() (ns string) {
-	s.t.Helper()
+	s.T.Helper()
 	ns = s.Tenant()
-	s.patch(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}}, fmt.Sprintf(`{"metadata":{"labels":{"test":%q}}}`, s.name))
-	s.t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	s.Patch(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}}, fmt.Sprintf(`{"metadata":{"labels":{"test":%q}}}`, s.name))
+	s.T.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		_ = s.Client().DeleteAllOf(ctx, sealedSecret("", ""), client.InNamespace(ns))
+		_ = s.Client().DeleteAllOf(ctx, fuintest.NamedSealedSecret("", ""), client.InNamespace(ns))
 	})
 	return ns
 }
 
 // put writes a secret of a namespace into Vault.
 func (s *stand) put(ns, path string, values map[string]any) {
-	s.t.Helper()
-	s.OK(s.vault.Write(s.t.Context(), s.name+"-kv/data/"+ns+"/"+path, map[string]any{"data": values}))
+	s.T.Helper()
+	s.OK(s.vault.Write(s.T.Context(), s.name+"-kv/data/"+ns+"/"+path, map[string]any{"data": values}))
 }
 
 // ref is a reference to a value that put wrote.
@@ -105,14 +100,14 @@ func (s *stand) ref(ns, path, key string, options ...string) string {
 }
 
 func (s *stand) apply(objects ...map[string]any) {
-	s.t.Helper()
+	s.T.Helper()
 	var all []string
 	for _, o := range objects {
 		text, err := json.Marshal(o)
 		s.OK(err)
 		all = append(all, string(text))
 	}
-	s.OK(s.ApplyYAML(s.t.Context(), "", strings.Join(all, "\n---\n")))
+	s.OK(s.ApplyYAML(s.T.Context(), "", strings.Join(all, "\n---\n")))
 }
 
 // templated is a SealedSecret without sealed values.
@@ -123,51 +118,12 @@ func templated(ns, name string, templates map[string]any) map[string]any {
 	}
 }
 
-func (s *stand) patch(o client.Object, merge string) {
-	s.t.Helper()
-	s.OK(s.Client().Patch(s.t.Context(), o, client.RawPatch("application/merge-patch+json", []byte(merge))))
-}
-
-func keyOf(ns, name string) client.ObjectKey { return client.ObjectKey{Namespace: ns, Name: name} }
-
-func of(kind schema.GroupVersionKind, ns, name string) *unstructured.Unstructured {
-	u := &unstructured.Unstructured{}
-	u.SetGroupVersionKind(kind)
-	u.SetNamespace(ns)
-	u.SetName(name)
-	return u
-}
-
-func sealedSecret(ns, name string) *unstructured.Unstructured {
-	return of(bitnami.GroupVersion.WithKind(bitnami.Kind), ns, name)
-}
-
-func (s *stand) secret(ns, name string) *corev1.Secret {
-	s.t.Helper()
-	var out corev1.Secret
-	err := s.Client().Get(s.t.Context(), keyOf(ns, name), &out)
-	if apierrors.IsNotFound(err) {
-		return nil
-	}
-	s.OK(err)
-	return &out
-}
-
-func (s *stand) sealed(ns, name string) *bitnami.SealedSecret {
-	s.t.Helper()
-	u := sealedSecret(ns, name)
-	s.OK(s.Client().Get(s.t.Context(), keyOf(ns, name), u))
-	var out bitnami.SealedSecret
-	s.OK(runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, &out))
-	return &out
-}
-
 // has waits until the Secret holds exactly these values.
 func (s *stand) has(ns, name string, values map[string]string) *corev1.Secret {
-	s.t.Helper()
+	s.T.Helper()
 	var out *corev1.Secret
 	s.Eventually(fmt.Sprintf("%s/%s holds the %d values", ns, name, len(values)), func() bool {
-		out = s.secret(ns, name)
+		out = s.Secret(ns, name)
 		if out == nil {
 			return false
 		}
@@ -183,10 +139,10 @@ func (s *stand) has(ns, name string, values map[string]string) *corev1.Secret {
 
 // says waits until a condition of the SealedSecret has a status and a reason.
 func (s *stand) says(ns, name, kind string, status corev1.ConditionStatus, reason string) bitnami.Condition {
-	s.t.Helper()
+	s.T.Helper()
 	var found bitnami.Condition
 	s.Eventually(fmt.Sprintf("%s/%s is %s=%s %s", ns, name, kind, status, reason), func() bool {
-		ss := s.sealed(ns, name)
+		ss := s.SealedSecret(ns, name)
 		s.Last = fmt.Sprintf("%+v", ss.Status.Conditions)
 		for _, c := range ss.Status.Conditions {
 			if c.Type == kind && c.Status == status && c.Reason == reason && c.ObservedGeneration == ss.Generation {

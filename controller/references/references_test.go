@@ -83,12 +83,12 @@ func TestMalformedReferencesAreNamed(t *testing.T) {
 	if !strings.Contains(c.Message, `"k"`) || !strings.Contains(c.Message, "at byte") || strings.Contains(c.Message, "canary") {
 		t.Errorf("it says %q", c.Message)
 	}
-	for _, c := range s.sealed(ns, "odd").Status.Conditions {
+	for _, c := range s.SealedSecret(ns, "odd").Status.Conditions {
 		if c.Type == bitnami.Stale {
 			t.Errorf("nothing was read, and Stale says %q", c.Message)
 		}
 	}
-	if s.secret(ns, "odd") != nil {
+	if s.Secret(ns, "odd") != nil {
 		t.Error("there is a Secret")
 	}
 }

@@ -49,7 +49,7 @@ func TestLastGoodSecretStays(t *testing.T) {
 			t.Errorf("%s: no age: %s", trouble.name, c.Message)
 		}
 		s.says(ns, "db", bitnami.Ready, corev1.ConditionTrue, "Unsealed")
-		if got := s.secret(ns, "db"); got.ResourceVersion != made.ResourceVersion {
+		if got := s.Secret(ns, "db"); got.ResourceVersion != made.ResourceVersion {
 			t.Errorf("%s: the Secret was written: %v", trouble.name, got.Data)
 		}
 		s.OK(trouble.end())
@@ -71,10 +71,10 @@ func TestStaleIsSaidOnce(t *testing.T) {
 	s.has(ns, "db", map[string]string{"password": "v0"})
 	s.OK(vault.Seal(t.Context(), 0))
 	s.says(ns, "db", bitnami.Stale, corev1.ConditionTrue, "VaultSealed")
-	before := s.sealed(ns, "db").ResourceVersion
+	before := s.SealedSecret(ns, "db").ResourceVersion
 	tries := p.Metric("fuin_vault_failures_total")
 	s.Eventually("it was tried three times more", func() bool { return p.Metric("fuin_vault_failures_total") >= tries+3 })
-	if after := s.sealed(ns, "db").ResourceVersion; after != before {
+	if after := s.SealedSecret(ns, "db").ResourceVersion; after != before {
 		t.Errorf("the status was written again: %s, then %s", before, after)
 	}
 
@@ -106,7 +106,7 @@ func TestNoSecretWithoutItsValues(t *testing.T) {
 		t.Errorf("Stale says it twice: %s", c.Message)
 	}
 	s.says(ns, "new", bitnami.Stalled, corev1.ConditionFalse, "VaultAbsent")
-	if s.secret(ns, "new") != nil {
+	if s.Secret(ns, "new") != nil {
 		t.Error("there is a Secret")
 	}
 	s.apply(templated(ns, "old", map[string]any{"a": s.ref(ns, "db", "password")}))
@@ -148,7 +148,7 @@ func TestRepair(t *testing.T) {
 	s.Run(fuintest.Alone)
 	s.apply(templated(ns, "db", map[string]any{"password": s.ref(ns, "db", "password")}))
 	made := s.has(ns, "db", map[string]string{"password": "v0"})
-	s.patch(made, `{"data":{"password":"ZWRpdGVk"}}`)
+	s.Patch(made, `{"data":{"password":"ZWRpdGVk"}}`)
 	s.has(ns, "db", map[string]string{"password": "v0"})
 	s.OK(s.Client().Delete(t.Context(), made))
 	if again := s.has(ns, "db", map[string]string{"password": "v0"}); again.UID == made.UID {
@@ -163,19 +163,19 @@ func TestUnreadableReferencesHoldWorkloads(t *testing.T) {
 	s.Run(fuintest.Alone)
 	e := s.environment(gittest.New(t).New(t, "held"), nil)
 	revision := e.commit(map[string]any{
-		"db.json":  secretOf("db", map[string]any{"stringData": map[string]any{"password": s.ref(e.ns, "db", "password")}}),
+		"db.json":  secretOf("db", map[string]any{"stringData": map[string]any{"password": s.ref(e.NS, "db", "password")}}),
 		"web.json": workload("web", "db"), "other.json": workload("other", "mail"),
 	})
 	env := e.becomes(revision, metav1.ConditionFalse, "SecretsFailed", "VaultAbsent")
 	if f := env.Status.Secrets.Failed; len(f) != 1 || f[0].Reason != "VaultAbsent" || f[0].File != "db.json" || len(f[0].Holds) != 1 {
 		t.Errorf("failed: %+v", f)
 	}
-	e.Eventually("the other workload is there", func() bool { return e.replicaSets("other") == 1 })
-	if e.replicaSets("web") != 0 {
+	e.Eventually("the other workload is there", func() bool { return e.ReplicaSets("other") == 1 })
+	if e.ReplicaSets("web") != 0 {
 		t.Error("the workload was applied")
 	}
-	s.put(e.ns, "db", map[string]any{"password": "now"})
+	s.put(e.NS, "db", map[string]any{"password": "now"})
 	e.becomes(revision, metav1.ConditionTrue, "Applied", "")
-	s.has(e.ns, "db", map[string]string{"password": "now"})
-	e.Eventually("the workload is there", func() bool { return e.replicaSets("web") == 1 })
+	s.has(e.NS, "db", map[string]string{"password": "now"})
+	e.Eventually("the workload is there", func() bool { return e.ReplicaSets("web") == 1 })
 }

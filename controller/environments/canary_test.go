@@ -1,10 +1,9 @@
-package controller_test
+package environments_test
 
 import (
 	"bytes"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,8 +18,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// credential opens repositories; nothing but its Secret holds it.
-const credential = canary + "-credential"
+// The canary must come out nowhere but in its Secret; the credential opens
+// repositories, and nothing but its Secret holds it.
+const (
+	canary     = "canary-7f3a-hunter2"
+	credential = canary + "-credential"
+)
 
 // valued is a chart with the canary among its values. What an author writes as
 // the message of an error, word by word, may be shown; what it is made of not.
@@ -33,12 +36,12 @@ func valued(template string) files {
 // slips are directories that hold the canary where somebody may put a value by
 // mistake, and fail in ways that may repeat it.
 func (s *system) slips(ns string) map[string]files {
-	sealed := s.seal(secret(ns, "broken", "pw", canary), true)
+	sealed := s.Seal(secret(ns, "broken", "pw", canary), true)
 	return map[string]files{
 		"plain":      {"app/s.yaml": secret(ns, "s", "pw", canary)},
 		"tampered":   {"app/s.yaml": s.tampered(sealed, "pw")},
-		"template":   {"app/s.yaml": s.edit(sealed, func(m map[string]any) { at(m, map[string]any{"t": "{{ fail .pw }}"}, "spec", "template", "data") })},
-		"unsealed":   {"app/s.yaml": s.edit(sealed, func(m map[string]any) { at(m, canary, "spec", "encryptedData", "pw") })},
+		"template":   {"app/s.yaml": s.Edit(sealed, func(m map[string]any) { at(m, map[string]any{"t": "{{ fail .pw }}"}, "spec", "template", "data") })},
+		"unsealed":   {"app/s.yaml": s.Edit(sealed, func(m map[string]any) { at(m, canary, "spec", "encryptedData", "pw") })},
 		"fail":       valued(`{{ fail .Values.pw }}`),
 		"required":   valued(`{{ required (printf "%s" .Values.pw) .Values.none }}`),
 		"nil":        valued(`{{ index .Values .Values.pw "x" }}`),
@@ -67,10 +70,10 @@ func (s *system) slips(ns string) map[string]files {
 func TestNoPlaintextComesOutOfEnvironments(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
 	dir := t.TempDir()
-	p := s.run(alone, "--source-dir", dir)
-	server, ns := gittest.New(t), s.tenant()
-	s.apply(secret(ns, "git-auth", "username", "robot", "password", credential))
-	s.apply(secret(ns, "signers", "token", canary))
+	p := s.Run(fuintest.Alone, "--source-dir", dir)
+	server, ns := gittest.New(t), s.Tenant()
+	s.Put(secret(ns, "git-auth", "username", "robot", "password", credential))
+	s.Put(secret(ns, "signers", "token", canary))
 	all := map[string]*environment{}
 	for name, files := range s.slips(ns) {
 		repo := server.New(t, name)
@@ -93,94 +96,87 @@ func TestNoPlaintextComesOutOfEnvironments(t *testing.T) {
 	good := s.environment(server.New(t, "good"), ns, "good", nil)
 	good.commit(files{"s.yaml": good.sealed("good", "pw", canary), "web.yaml": workload("web", "good")})
 	good.applies()
-	s.opens(ns, "good", "pw", canary)
+	s.Opens(ns, "good", "pw", canary)
 	for name, e := range all {
-		s.eventually(name+" fails", func() bool { return e.failed() })
+		s.Eventually(name+" fails", func() bool { return e.failed() })
 	}
 
 	for name, e := range all {
-		s.search("Environment "+name, e.get().Status)
+		s.Search("Environment "+name, e.Get().Status, canary)
 		if name != "wrong" {
-			s.search("fuin render of "+name, s.cli("render", s.worktree(e.repo)+"/app"))
+			s.Search("fuin render of "+name, s.printed("render", s.worktree(e.Repo)+"/app"), canary)
 		}
 	}
-	s.search("Environment good", good.get().Status)
+	s.Search("Environment good", good.Get().Status, canary)
 	var events corev1.EventList
-	s.ok(s.Client().List(t.Context(), &events, client.InNamespace(ns)))
+	s.OK(s.Client().List(t.Context(), &events, client.InNamespace(ns)))
 	if len(events.Items) < len(all) {
 		t.Errorf("only %d events", len(events.Items))
 	}
-	s.search("events", events)
+	s.Search("events", events, canary)
 	dump := &unstructured.UnstructuredList{}
 	dump.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(v1alpha1.Kind + "List"))
-	s.ok(s.Client().List(t.Context(), dump, client.InNamespace(ns)))
-	s.search("kubectl get -o yaml", dump)
-	s.search("the Deployment", good.deployment("web"))
-	s.search("metrics", p.get("http://"+p.metrics+"/metrics"))
+	s.OK(s.Client().List(t.Context(), dump, client.InNamespace(ns)))
+	s.Search("kubectl get -o yaml", dump, canary)
+	s.Search("the Deployment", good.deployment("web"), canary)
+	s.Search("metrics", p.Get(p.Metrics), canary)
 	for _, form := range []string{"text", "json", "yaml"} {
-		s.search("fuin status -o "+form, s.cli("status", "--namespace", ns, "-o", form))
-		s.search("fuin status of one as "+form, s.cli("status", "plain", "--namespace", ns, "-o", form))
+		s.Search("fuin status -o "+form, s.printed("status", "--namespace", ns, "-o", form), canary)
+		s.Search("fuin status of one as "+form, s.printed("status", "plain", "--namespace", ns, "-o", form), canary)
 	}
 	s.searchFiles(dir, credential)
-	p.stop()
-	s.search("log", p.log.String())
+	p.Stop()
+	s.Search("log", p.Log.String(), canary)
 }
 
 // failed tells that a pass failed.
 func (e *environment) failed() bool {
-	for _, c := range e.get().Status.Conditions {
+	for _, c := range e.Get().Status.Conditions {
 		if c.Type == v1alpha1.Ready {
-			e.last = c.Reason + " " + c.Message
+			e.Last = c.Reason + " " + c.Message
 			return c.Status == metav1.ConditionFalse
 		}
 	}
 	return false
 }
 
-// cli runs fuin as the cluster's admin and returns all that it prints,
-// whatever becomes of it.
-func (s *system) cli(args ...string) string {
-	s.t.Helper()
-	config := filepath.Join(s.t.TempDir(), "admin")
-	s.ok(kubetest.WriteKubeconfig(config, s.Admin(), "default"))
-	cmd := exec.CommandContext(s.t.Context(), filepath.Join(fuintest.Bin, "fuin"), args...)
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+config)
-	var out, messages bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &messages
-	_ = cmd.Run()
-	if out.Len()+messages.Len() == 0 {
-		s.t.Errorf("fuin %s prints nothing", strings.Join(args, " "))
+// printed is all that fuin prints as the cluster's admin, whatever becomes of it.
+func (s *system) printed(args ...string) string {
+	s.T.Helper()
+	out, messages, _ := s.Fuin(args...)
+	if len(out)+len(messages) == 0 {
+		s.T.Errorf("fuin %s prints nothing", strings.Join(args, " "))
 	}
 	if args[0] == "render" {
-		return messages.String() // what it prints is the repository's
+		return messages // what it prints is the repository's
 	}
-	return out.String() + messages.String()
+	return out + messages
 }
 
 // worktree checks a repository out.
 func (s *system) worktree(repo *gittest.Repo) string {
-	s.t.Helper()
-	dir := s.t.TempDir()
-	_, err := repo.Git(s.t.Context(), "--work-tree", dir, "checkout", "--quiet", "--force", "main", "--", ".")
-	s.ok(err)
+	s.T.Helper()
+	dir := s.T.TempDir()
+	_, err := repo.Git(s.T.Context(), "--work-tree", dir, "checkout", "--quiet", "--force", "main", "--", ".")
+	s.OK(err)
 	return dir
 }
 
 // searchFiles fails if a text stands in a file of a controller.
 func (s *system) searchFiles(dir, text string) {
-	s.t.Helper()
+	s.T.Helper()
 	found := 0
-	s.ok(filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	s.OK(filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
 			return nil //nolint:nilerr // the cache is in use
 		}
 		found++
 		if data, _ := os.ReadFile(path); bytes.Contains(data, []byte(text)) {
-			s.t.Errorf("%s has it", path)
+			s.T.Errorf("%s has it", path)
 		}
 		return nil
 	}))
 	if found == 0 {
-		s.t.Error("there are no files")
+		s.T.Error("there are no files")
 	}
 }

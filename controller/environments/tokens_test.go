@@ -1,4 +1,4 @@
-package controller_test
+package environments_test
 
 import (
 	"encoding/json"
@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"fuin.dev/controller/fuintest"
 	"fuin.dev/controller/gittest"
 	"fuin.dev/controller/kubetest"
 	"fuin.dev/seal"
@@ -20,15 +21,15 @@ import (
 
 // token seals a value as a token, with the newest key of the cluster.
 func (s *system) token(ns, value string, age bool) string {
-	s.t.Helper()
+	s.T.Helper()
 	name := "cert.pem"
 	if age {
 		name = "recipients"
 	}
-	sealer, err := seal.NewSealer(s.recipient(name))
-	s.ok(err)
+	sealer, err := seal.NewSealer(s.Recipient(name))
+	s.OK(err)
 	token, err := sealer.Token(seal.NamespaceWide, ns, []byte(value))
-	s.ok(err)
+	s.OK(err)
 	return token.String()
 }
 
@@ -42,14 +43,14 @@ func shopValues(password, registry, key string) map[string]any {
 // secrets are those of a list of objects, with their data as the API server
 // keeps it.
 func (s *system) secrets(objects []*unstructured.Unstructured) map[string]map[string]string {
-	s.t.Helper()
+	s.T.Helper()
 	all := map[string]map[string]string{}
 	for _, o := range objects {
 		if o.GetKind() != "Secret" {
 			continue
 		}
 		secret := &corev1.Secret{}
-		s.ok(runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, secret))
+		s.OK(runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, secret))
 		all[secret.Name] = map[string]string{}
 		for key, value := range secret.Data {
 			all[secret.Name][key] = string(value)
@@ -65,20 +66,20 @@ func (s *system) secrets(objects []*unstructured.Unstructured) map[string]map[st
 // twice.
 func TestAChartWithSealedValues(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	s.run(alone)
+	s.Run(fuintest.Alone)
 	server := gittest.New(t)
-	chart := repository(t, filepath.Join("..", "testdata", "repos", "tokens"))
+	chart := repository(t, filepath.Join("..", "..", "testdata", "repos", "tokens"))
 	plain := []string{`p"a\s's<&>{{ .Values.x }}é`, "correct horse", "-----BEGIN KEY-----\none\n-----END KEY-----\n"}
 	for _, age := range []bool{true, false} {
-		ns := s.tenant()
+		ns := s.Tenant()
 		values := shopValues(s.token(ns, plain[0], age), s.token(ns, plain[1], age), s.token(ns, plain[2], age))
 		e := s.environment(server.New(t, "sealed-"+ns), ns, "shop", map[string]any{
 			"path": "shop", "helm": map[string]any{"releaseName": "web", "values": values},
 		})
 		e.commit(chart)
 		e.applies()
-		for name, want := range s.secrets(s.printed(s.renderPlain(ns, plain)...)) {
-			got := e.secretOf(ns, name)
+		for name, want := range s.secrets(s.rendered(s.renderPlain(ns, plain)...)) {
+			got := e.Secret(ns, name)
 			data := map[string]string{}
 			for key, value := range got.Data {
 				data[key] = string(value)
@@ -87,13 +88,13 @@ func TestAChartWithSealedValues(t *testing.T) {
 				t.Errorf("age %v: %s has %q, Helm makes %q", age, name, data, want)
 			}
 		}
-		if got := e.secretOf(ns, "web-registry"); got.Type != corev1.SecretTypeDockerConfigJson {
+		if got := e.Secret(ns, "web-registry"); got.Type != corev1.SecretTypeDockerConfigJson {
 			t.Errorf("web-registry is of type %s", got.Type)
 		}
-		before := e.sealedSecret(ns, "web-auth").ResourceVersion
+		before := e.SealedSecret(ns, "web-auth").ResourceVersion
 		e.commit(withNote(chart))
 		e.applies()
-		if after := e.sealedSecret(ns, "web-auth").ResourceVersion; after != before {
+		if after := e.SealedSecret(ns, "web-auth").ResourceVersion; after != before {
 			t.Error("a revision that changes no value writes the SealedSecret again")
 		}
 	}
@@ -101,12 +102,12 @@ func TestAChartWithSealedValues(t *testing.T) {
 
 // renderPlain are the arguments of fuin that render the chart with plain values.
 func (s *system) renderPlain(ns string, plain []string) []string {
-	s.t.Helper()
+	s.T.Helper()
 	text, err := json.Marshal(shopValues(plain[0], plain[1], plain[2]))
-	s.ok(err)
-	root := filepath.Join(s.t.TempDir(), "shop")
-	s.ok(os.CopyFS(root, os.DirFS(filepath.Join("..", "testdata", "repos", "tokens", "shop"))))
-	s.ok(os.WriteFile(filepath.Join(root, "plain.json"), text, 0o600))
+	s.OK(err)
+	root := filepath.Join(s.T.TempDir(), "shop")
+	s.OK(os.CopyFS(root, os.DirFS(filepath.Join("..", "..", "testdata", "repos", "tokens", "shop"))))
+	s.OK(os.WriteFile(filepath.Join(root, "plain.json"), text, 0o600))
 	return []string{"render", root, "--release-name", "web", "--target-namespace", ns, "--values", filepath.Join(root, "plain.json")}
 }
 
@@ -121,23 +122,23 @@ func withNote(all files) files {
 // values beside tokens.
 func TestTokensThatDoNotOpenOrStayInPlain(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	s.run(alone)
+	s.Run(fuintest.Alone)
 	server := gittest.New(t)
-	e := s.environment(server.New(t, "elsewhere"), s.tenant(), "app", nil)
+	e := s.environment(server.New(t, "elsewhere"), s.Tenant(), "app", nil)
 	manifest := func(rest string) files {
 		return files{"secret.yaml": "apiVersion: v1\nkind: Secret\nmetadata: {name: app}\nstringData: {" + rest + "}\n", "m.yaml": configMapOf("m", "1")}
 	}
 	e.commit(manifest("pw: " + s.token("elsewhere", "canary", true)))
 	e.becomes(metav1.ConditionFalse, "SecretsFailed", "sealed for namespace elsewhere")
-	mine := s.token(e.ns, "hunter2", true)
+	mine := s.token(e.NS, "hunter2", true)
 	e.commit(manifest("pw: " + mine + ", user: canary"))
 	e.becomes(metav1.ConditionFalse, "PlaintextSecrets", "keys user beside tokens")
 	e.commit(files{"m.yaml": strings.Replace(configMapOf("m", "1"), `"1"`, mine, 1)})
 	e.becomes(metav1.ConditionFalse, "RenderFailed", "a token outside the values of a Secret")
 	e.commit(manifest("pw: " + mine + ", user: ''"))
 	e.applies()
-	e.opens(e.ns, "app", "pw", "hunter2")
-	if got := e.secretOf(e.ns, "app"); !slices.Equal(slices.Sorted(maps.Keys(got.Data)), []string{"pw", "user"}) || len(got.Data["user"]) > 0 {
+	e.Opens(e.NS, "app", "pw", "hunter2")
+	if got := e.Secret(e.NS, "app"); !slices.Equal(slices.Sorted(maps.Keys(got.Data)), []string{"pw", "user"}) || len(got.Data["user"]) > 0 {
 		t.Errorf("the Secret holds %v", got.Data)
 	}
 }

@@ -1,4 +1,4 @@
-package controller_test
+package environments_test
 
 import (
 	"fmt"
@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"fuin.dev/controller/fuintest"
 	"fuin.dev/controller/gittest"
 	"fuin.dev/controller/kubetest"
 	corev1 "k8s.io/api/core/v1"
@@ -43,8 +44,8 @@ func (e *environment) round(round int) files {
 func (e *environment) converged(round int) string {
 	var maps corev1.ConfigMapList
 	var secrets corev1.SecretList
-	e.ok(e.Client().List(e.t.Context(), &maps, client.InNamespace(e.ns)))
-	e.ok(e.Client().List(e.t.Context(), &secrets, client.InNamespace(e.ns)))
+	e.OK(e.Client().List(e.T.Context(), &maps, client.InNamespace(e.NS)))
+	e.OK(e.Client().List(e.T.Context(), &secrets, client.InNamespace(e.NS)))
 	have := map[string]string{}
 	for _, m := range maps.Items {
 		have[m.Name] = m.Data["k"]
@@ -73,22 +74,22 @@ func (e *environment) converged(round int) string {
 // commit says, with no orphan and nothing pruned that should stay.
 func TestEnvironmentKilledAtAnyMoment(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	p := s.run(alone)
-	ns := s.tenant()
-	s.ok(s.ApplyYAML(t.Context(), ns, configMapOf("theirs", "1")))
+	p := s.Run(fuintest.Alone)
+	ns := s.Tenant()
+	s.OK(s.ApplyYAML(t.Context(), ns, configMapOf("theirs", "1")))
 	e := s.environment(gittest.New(t).New(t, "killed"), ns, "killed", nil)
 	round := 0
 	e.commit(e.round(round))
-	for range kills() {
+	for range fuintest.Kills() {
 		time.Sleep(rand.N(time.Second))
-		p.kill()
+		p.Kill()
 		round++
 		e.commit(e.round(round))
-		p = s.run(alone)
+		p = s.Run(fuintest.Alone)
 	}
-	s.eventually("all is as the last commit says", func() bool {
-		s.last = e.converged(round)
-		return s.last == ""
+	s.Eventually("all is as the last commit says", func() bool {
+		s.Last = e.converged(round)
+		return s.Last == ""
 	})
 	env := e.becomes(metav1.ConditionTrue, "Applied", "")
 	if n := len(env.Status.Inventory); n != crowd*4/5 {
@@ -108,9 +109,9 @@ func outage() time.Duration {
 // without both, nothing is pruned, and all goes on when they are back.
 func TestEnvironmentOutlivesItsServers(t *testing.T) {
 	s := newSystem(t, kubetest.New(t, kubetest.Config{}))
-	p := s.run(alone)
-	ns := s.tenant()
-	s.ok(s.ApplyYAML(t.Context(), ns, configMapOf("theirs", "1")))
+	p := s.Run(fuintest.Alone)
+	ns := s.Tenant()
+	s.OK(s.ApplyYAML(t.Context(), ns, configMapOf("theirs", "1")))
 	git := gittest.New(t)
 	e := s.environment(git.New(t, "outage"), ns, "outage", nil)
 	e.commit(e.round(0))
@@ -124,10 +125,10 @@ func TestEnvironmentOutlivesItsServers(t *testing.T) {
 			git.Pause()
 		}
 		if tt.api {
-			s.ok(s.APIServer.Stop())
+			s.OK(s.APIServer.Stop())
 		}
-		_, err := e.repo.Commit(t.Context(), gittest.Commit{Files: sealed, Replace: true})
-		s.ok(err)
+		_, err := e.Repo.Commit(t.Context(), gittest.Commit{Files: sealed, Replace: true})
+		s.OK(err)
 		time.Sleep(outage())
 		if !tt.api {
 			e.becomes(metav1.ConditionFalse, "Unreachable", "")
@@ -136,17 +137,17 @@ func TestEnvironmentOutlivesItsServers(t *testing.T) {
 			}
 		}
 		if tt.api {
-			s.ok(s.APIServer.Start(t.Context()))
+			s.OK(s.APIServer.Start(t.Context()))
 		}
 		if tt.git {
-			s.ok(git.Resume())
+			s.OK(git.Resume())
 		}
-		s.eventually("all is as the last commit says", func() bool {
-			s.last = e.converged(round)
-			return s.last == ""
+		s.Eventually("all is as the last commit says", func() bool {
+			s.Last = e.converged(round)
+			return s.Last == ""
 		})
 	}
-	if strings.Contains(p.log.String(), "panic") {
+	if strings.Contains(p.Log.String(), "panic") {
 		t.Error("the controller panicked")
 	}
 }

@@ -1,4 +1,4 @@
-package controller_test
+package environments_test
 
 import (
 	"slices"
@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"fuin.dev/controller/api/v1alpha1"
+	"fuin.dev/controller/fuintest"
 	"fuin.dev/controller/gittest"
 	"fuin.dev/controller/kubetest"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
@@ -15,38 +16,34 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// slow is an interval that no test lives to see: what is repaired then is
-// repaired because a watch told.
-const slow = "1h"
-
 // TestDriftIsRepaired: what somebody changes or deletes is put right within
 // seconds, and the report says who changed which field, and no value.
 func TestDriftIsRepaired(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	s.run(alone)
-	e := s.environment(gittest.New(t).New(t, "drift"), s.tenant(), "drift", map[string]any{"interval": slow})
+	s.Run(fuintest.Alone)
+	e := s.environment(gittest.New(t).New(t, "drift"), s.Tenant(), "drift", map[string]any{"interval": slow})
 	e.commit(files{
 		"web.yaml": workload("web", "db"), "db.yaml": e.sealed("db", "pw", "x"),
 		"m.yaml": configMapOf("m", "ours"), "gone.yaml": configMapOf("gone", "ours"),
 	})
-	e.wake()
+	e.Wake()
 	e.applies()
 	edit := client.FieldOwner("somebody")
 
 	live := e.configMap("m")
 	live.Data["k"] = "canary-drift"
 	live.Data["more"] = "theirs"
-	s.ok(s.Client().Update(t.Context(), live, edit))
-	e.eventually("the change is taken back", func() bool { return e.configMap("m").Data["k"] == "ours" })
+	s.OK(s.Client().Update(t.Context(), live, edit))
+	e.Eventually("the change is taken back", func() bool { return e.configMap("m").Data["k"] == "ours" })
 	if e.configMap("m").Data["more"] != "theirs" {
 		t.Error("a field of others was removed")
 	}
-	s.ok(s.Client().Delete(t.Context(), e.configMap("gone")))
-	e.eventually("what was deleted is made again", func() bool { return e.configMap("gone") != nil })
+	s.OK(s.Client().Delete(t.Context(), e.configMap("gone")))
+	e.Eventually("what was deleted is made again", func() bool { return e.configMap("gone") != nil })
 
 	var found []v1alpha1.DriftEntry
-	e.eventually("the report tells of both", func() bool {
-		found = e.get().Status.Drift
+	e.Eventually("the report tells of both", func() bool {
+		found = e.Get().Status.Drift
 		return slices.ContainsFunc(found, func(d v1alpha1.DriftEntry) bool {
 			return strings.HasSuffix(d.Object, "/m") && d.Change == "Modified" && d.Action == "Repaired" &&
 				slices.Equal(d.Managers, []string{"somebody"}) && slices.Equal(d.Paths, []string{".data.k"})
@@ -70,8 +67,8 @@ func drifts(all []v1alpha1.DriftEntry) (out []string) {
 // added, and what spec.drift.ignore names survive a new revision.
 func TestFieldsOfOthersStay(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	s.run(alone)
-	e := s.environment(gittest.New(t).New(t, "others"), s.tenant(), "others", map[string]any{
+	s.Run(fuintest.Alone)
+	e := s.environment(gittest.New(t).New(t, "others"), s.Tenant(), "others", map[string]any{
 		"interval": slow,
 		"drift": map[string]any{"ignore": []any{
 			map[string]any{"target": map[string]any{"kind": "ConfigMap", "name": "m"}, "paths": []any{"/data/k"}},
@@ -80,19 +77,19 @@ func TestFieldsOfOthersStay(t *testing.T) {
 	web := strings.Replace(workload("web", "db"), "spec:\n", "spec:\n  replicas: 2\n", 1)
 	all := files{"web.yaml": web, "db.yaml": e.sealed("db", "pw", "x"), "m.yaml": configMapOf("m", "ours")}
 	e.commit(all)
-	e.wake()
+	e.Wake()
 	e.applies()
 
 	scale := &autoscalingv1.Scale{Spec: autoscalingv1.ScaleSpec{Replicas: 7}}
-	s.ok(s.Client().SubResource("scale").Update(t.Context(), e.deployment("web"), client.WithSubResourceBody(scale)))
-	s.ok(s.Client().Patch(t.Context(), e.deployment("web"), client.RawPatch("application/merge-patch+json",
+	s.OK(s.Client().SubResource("scale").Update(t.Context(), e.deployment("web"), client.WithSubResourceBody(scale)))
+	s.OK(s.Client().Patch(t.Context(), e.deployment("web"), client.RawPatch("application/merge-patch+json",
 		[]byte(`{"spec":{"template":{"metadata":{"annotations":{"mesh":"injected"}}}}}`)), client.FieldOwner("mesh")))
-	s.ok(s.Client().Patch(t.Context(), e.configMap("m"), client.RawPatch("application/merge-patch+json", []byte(`{"data":{"k":"theirs"}}`)), client.FieldOwner("tool")))
+	s.OK(s.Client().Patch(t.Context(), e.configMap("m"), client.RawPatch("application/merge-patch+json", []byte(`{"data":{"k":"theirs"}}`)), client.FieldOwner("tool")))
 
 	all["web.yaml"] = strings.Replace(web, "web:v1", "web:v2", 1)
 	all["m.yaml"] = configMapOf("m", "ours again")
 	e.commit(all)
-	e.wake()
+	e.Wake()
 	e.applies()
 	got := e.deployment("web")
 	if *got.Spec.Replicas != 7 {
@@ -109,24 +106,16 @@ func TestFieldsOfOthersStay(t *testing.T) {
 	}
 }
 
-// wake has the Environment looked at now.
-func (e *environment) wake() {
-	e.t.Helper()
-	u := e.object()
-	e.ok(e.Client().Patch(e.t.Context(), u, client.RawPatch("application/merge-patch+json",
-		[]byte(`{"metadata":{"annotations":{"fuin.dev/reconcile":"`+metav1.Now().Format("15:04:05.000000")+`"}}}`))))
-}
-
 // TestKubectlsFieldsAreTakenOver: what kubectl apply made becomes ours, and a
 // field that the manifest no longer has is removed.
 func TestKubectlsFieldsAreTakenOver(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	s.run(alone)
-	ns := s.tenant()
+	s.Run(fuintest.Alone)
+	ns := s.Tenant()
 	old := &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "m"}, Data: map[string]string{"k": "kubectl's", "stale": "x"},
 	}
-	s.ok(s.Client().Create(t.Context(), old, client.FieldOwner("kubectl-client-side-apply")))
+	s.OK(s.Client().Create(t.Context(), old, client.FieldOwner("kubectl-client-side-apply")))
 	e := s.environment(gittest.New(t).New(t, "take"), ns, "take", nil)
 	e.commit(files{"m.yaml": configMapOf("m", "ours")})
 	e.applies()
@@ -139,16 +128,16 @@ func TestKubectlsFieldsAreTakenOver(t *testing.T) {
 // taken only by force.
 func TestAnotherApplierIsADispute(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	s.run(alone)
-	ns := s.tenant()
-	s.ok(s.ApplyYAML(t.Context(), ns, configMapOf("m", "theirs"))) // kubetest applies server-side
+	s.Run(fuintest.Alone)
+	ns := s.Tenant()
+	s.OK(s.ApplyYAML(t.Context(), ns, configMapOf("m", "theirs"))) // kubetest applies server-side
 	e := s.environment(gittest.New(t).New(t, "dispute"), ns, "dispute", nil)
 	e.commit(files{"m.yaml": configMapOf("m", "ours"), "other.yaml": configMapOf("other", "1")})
 	e.becomes(metav1.ConditionFalse, "ApplyFailed", "kubetest applies .data.k too")
 	if e.configMap("m").Data["k"] != "theirs" || e.configMap("other") == nil {
 		t.Error("the dispute was settled by itself, or kept an unrelated object from being applied")
 	}
-	e.declare(map[string]any{"force": true})
+	e.Declare(map[string]any{"force": true})
 	e.becomes(metav1.ConditionTrue, "Applied", "")
 	if e.configMap("m").Data["k"] != "ours" {
 		t.Error("force did not take the field")
@@ -159,15 +148,15 @@ func TestAnotherApplierIsADispute(t *testing.T) {
 // an object with the annotation is left without a word.
 func TestReportOnly(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	s.run(alone)
-	e := s.environment(gittest.New(t).New(t, "report"), s.tenant(), "report", map[string]any{
+	s.Run(fuintest.Alone)
+	e := s.environment(gittest.New(t).New(t, "report"), s.Tenant(), "report", map[string]any{
 		"interval": "2s", "drift": map[string]any{"mode": "Report"},
 	})
 	e.commit(files{"m.yaml": configMapOf("m", "ours")})
 	e.applies()
-	s.ok(s.Client().Patch(t.Context(), e.configMap("m"), client.RawPatch("application/merge-patch+json", []byte(`{"data":{"k":"theirs"}}`)), client.FieldOwner("tool")))
-	e.eventually("the change is reported", func() bool {
-		return slices.ContainsFunc(e.get().Status.Drift, func(d v1alpha1.DriftEntry) bool { return d.Action == "Reported" })
+	s.OK(s.Client().Patch(t.Context(), e.configMap("m"), client.RawPatch("application/merge-patch+json", []byte(`{"data":{"k":"theirs"}}`)), client.FieldOwner("tool")))
+	e.Eventually("the change is reported", func() bool {
+		return slices.ContainsFunc(e.Get().Status.Drift, func(d v1alpha1.DriftEntry) bool { return d.Action == "Reported" })
 	})
 	if k := e.configMap("m").Data["k"]; k != "theirs" {
 		t.Errorf("it was repaired: %q", k)
@@ -178,9 +167,9 @@ func TestReportOnly(t *testing.T) {
 // at at the interval.
 func TestDriftWithoutWatch(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	s.run(alone)
-	ns := s.tenant()
-	s.ok(s.ApplyYAML(t.Context(), ns, `
+	s.Run(fuintest.Alone)
+	ns := s.Tenant()
+	s.OK(s.ApplyYAML(t.Context(), ns, `
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata: {name: fuin-deployer}
@@ -189,12 +178,12 @@ rules: [{apiGroups: [""], resources: [configmaps], verbs: [get, list, create, pa
 	e := s.environment(gittest.New(t).New(t, "nowatch"), ns, "nowatch", nil)
 	e.commit(files{"m.yaml": configMapOf("m", "ours"), "gone.yaml": configMapOf("gone", "ours")})
 	e.applies()
-	s.ok(s.Client().Patch(t.Context(), e.configMap("m"), client.RawPatch("application/merge-patch+json", []byte(`{"data":{"k":"theirs"}}`)), client.FieldOwner("tool")))
+	s.OK(s.Client().Patch(t.Context(), e.configMap("m"), client.RawPatch("application/merge-patch+json", []byte(`{"data":{"k":"theirs"}}`)), client.FieldOwner("tool")))
 	err := s.Client().Delete(t.Context(), e.configMap("gone"))
 	if err != nil && !apierrors.IsNotFound(err) {
 		t.Fatal(err)
 	}
-	e.eventually("both are put right", func() bool {
+	e.Eventually("both are put right", func() bool {
 		return e.configMap("m").Data["k"] == "ours" && e.configMap("gone") != nil
 	})
 }

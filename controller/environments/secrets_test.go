@@ -1,4 +1,4 @@
-package controller_test
+package environments_test
 
 import (
 	"fmt"
@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"fuin.dev/controller/fuintest"
 	"fuin.dev/controller/gittest"
 	"fuin.dev/controller/kubetest"
 	"fuin.dev/keys"
@@ -18,8 +19,8 @@ import (
 
 // tampered changes the last character but one of a sealed value.
 func (s *system) tampered(sealed, key string) string {
-	s.t.Helper()
-	return s.edit(sealed, func(m map[string]any) {
+	s.T.Helper()
+	return s.Edit(sealed, func(m map[string]any) {
 		values := m["spec"].(map[string]any)["encryptedData"].(map[string]any)
 		text := values[key].(string)
 		middle := len(text) / 2
@@ -32,13 +33,13 @@ func (s *system) tampered(sealed, key string) string {
 }
 
 // TestBrokenSecretHoldsWhatNamesIt: a value that does not open leaves the old
-// Secret and everything else alone, and is named with its file; repaired, all
+// Secret and everything else fuintest.Alone, and is named with its file; repaired, all
 // goes on.
 func TestBrokenSecretHoldsWhatNamesIt(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	s.run(alone)
+	s.Run(fuintest.Alone)
 	server := gittest.New(t)
-	e := s.environment(server.New(t, "shop"), s.tenant(), "shop", nil)
+	e := s.environment(server.New(t, "shop"), s.Tenant(), "shop", nil)
 	all := files{
 		"web.yaml": workload("web", "db"), "mail.yaml": workload("mail", "smtp"),
 		"db.yaml": e.sealed("db", "pw", "old"), "smtp.yaml": e.sealed("smtp", "pw", "x"), "m.yaml": configMapOf("m", "1"),
@@ -52,11 +53,11 @@ func TestBrokenSecretHoldsWhatNamesIt(t *testing.T) {
 	broken["mail.yaml"] = strings.Replace(all["mail.yaml"], "mail:v1", "mail:v2", 1)
 	e.commit(broken)
 
-	env := e.becomes(metav1.ConditionFalse, "SecretsFailed", e.ns+"/db (db.yaml)")
+	env := e.becomes(metav1.ConditionFalse, "SecretsFailed", e.NS+"/db (db.yaml)")
 	if f := env.Status.Secrets.Failed; len(f) != 1 || f[0].File != "db.yaml" || f[0].Key != "pw" || !slices.Equal(f[0].Holds, []string{"Deployment/web"}) {
 		t.Errorf("failed secrets: %+v", f)
 	}
-	if got := e.secretOf(e.ns, "db"); string(got.Data["pw"]) != "old" {
+	if got := e.Secret(e.NS, "db"); string(got.Data["pw"]) != "old" {
 		t.Errorf("the old Secret became %q", got.Data["pw"])
 	}
 	if image := e.deployment("web").Spec.Template.Spec.Containers[0].Image; !strings.HasSuffix(image, "v1") {
@@ -75,17 +76,17 @@ func TestBrokenSecretHoldsWhatNamesIt(t *testing.T) {
 	if image := e.deployment("web").Spec.Template.Spec.Containers[0].Image; !strings.HasSuffix(image, "v2") {
 		t.Errorf("the workload was not applied once its secret opened: %s", image)
 	}
-	e.opens(e.ns, "db", "pw", "new")
+	e.Opens(e.NS, "db", "pw", "new")
 }
 
 // TestBrokenSecretIsToldWhileWaiting: with spec.wait, a value that does not open
 // is told at once, not when the timeout has passed.
 func TestBrokenSecretIsToldWhileWaiting(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	s.run(alone)
-	e := s.environment(gittest.New(t).New(t, "wait"), s.tenant(), "wait", map[string]any{"wait": true, "timeout": "1h"})
+	s.Run(fuintest.Alone)
+	e := s.environment(gittest.New(t).New(t, "wait"), s.Tenant(), "wait", map[string]any{"wait": true, "timeout": "1h"})
 	e.commit(files{"db.yaml": s.tampered(e.sealed("db", "pw", "new"), "pw"), "m.yaml": configMapOf("m", "1")})
-	e.becomes(metav1.ConditionFalse, "SecretsFailed", e.ns+"/db (db.yaml)")
+	e.becomes(metav1.ConditionFalse, "SecretsFailed", e.NS+"/db (db.yaml)")
 	if e.configMap("m") == nil {
 		t.Error("an unrelated ConfigMap was not applied")
 	}
@@ -97,9 +98,9 @@ func TestBrokenSecretIsToldWhileWaiting(t *testing.T) {
 // workload that names it. Versions of the API server are in the order of writes.
 func TestSecretsComeFirst(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	s.run(alone)
+	s.Run(fuintest.Alone)
 	server := gittest.New(t)
-	ns := s.tenant()
+	ns := s.Tenant()
 	for round := range 3 {
 		e := s.environment(server.New(t, "order"+strconv.Itoa(round)), ns, "order"+strconv.Itoa(round), nil)
 		all := files{}
@@ -112,7 +113,7 @@ func TestSecretsComeFirst(t *testing.T) {
 		e.applies()
 		for i := range 10 {
 			name := fmt.Sprintf("r%d-%d", round, i)
-			secret, workload := s.secretOf(ns, name), e.deployment(name)
+			secret, workload := s.Secret(ns, name), e.deployment(name)
 			if secret == nil || workload == nil {
 				continue // two files got one name
 			}
@@ -139,20 +140,20 @@ func version(t *testing.T, text string) int {
 // and its value out of every word, unless the Environment lets it in.
 func TestPlaintextIsRefused(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	p := s.run(alone)
+	p := s.Run(fuintest.Alone)
 	server := gittest.New(t)
-	e := s.environment(server.New(t, "plain"), s.tenant(), "plain", nil)
-	e.commit(files{"s.yaml": secret(e.ns, "s", "pw", "canary-plain"), "m.yaml": configMapOf("m", "1")})
+	e := s.environment(server.New(t, "plain"), s.Tenant(), "plain", nil)
+	e.commit(files{"s.yaml": secret(e.NS, "s", "pw", "canary-plain"), "m.yaml": configMapOf("m", "1")})
 	env := e.becomes(metav1.ConditionFalse, "PlaintextSecrets", "s.yaml")
-	if e.configMap("m") != nil || e.secretOf(e.ns, "s") != nil {
+	if e.configMap("m") != nil || e.Secret(e.NS, "s") != nil {
 		t.Error("something was applied")
 	}
-	if text := fmt.Sprint(env.Status) + p.log.String(); strings.Contains(text, "canary-plain") {
+	if text := fmt.Sprint(env.Status) + p.Log.String(); strings.Contains(text, "canary-plain") {
 		t.Error("the value is in the status or the log")
 	}
 	var account corev1.ServiceAccount
-	s.ok(s.Client().Get(t.Context(), clientKey(e.ns, "fuin-deployer"), &account))
-	s.ok(s.ApplyYAML(t.Context(), e.ns, `
+	s.OK(s.Client().Get(t.Context(), fuintest.Key(e.NS, "fuin-deployer"), &account))
+	s.OK(s.ApplyYAML(t.Context(), e.NS, `
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata: {name: secrets}
@@ -162,22 +163,22 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
 metadata: {name: secrets}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: secrets}
-subjects: [{kind: ServiceAccount, name: fuin-deployer, namespace: `+e.ns+`}]
+subjects: [{kind: ServiceAccount, name: fuin-deployer, namespace: `+e.NS+`}]
 `))
-	e.declare(map[string]any{"secrets": map[string]any{"plaintext": "Allow"}})
+	e.Declare(map[string]any{"secrets": map[string]any{"plaintext": "Allow"}})
 	e.becomes(metav1.ConditionTrue, "Applied", "")
-	e.opens(e.ns, "s", "pw", "canary-plain")
+	e.Opens(e.NS, "s", "pw", "canary-plain")
 }
 
 // TestPathOfAnotherCluster: by .fuin.yaml the path belongs to a cluster with
 // other keys, so nothing is applied; with this cluster's key it is.
 func TestPathOfAnotherCluster(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	s.run(alone)
+	s.Run(fuintest.Alone)
 	server := gittest.New(t)
-	ns := s.tenant()
+	ns := s.Tenant()
 	foreign, err := keys.Generate(keys.Hybrid, metav1.Now().Time, 0, "")
-	s.ok(err)
+	s.OK(err)
 	repo := server.New(t, "both")
 	e := s.environment(repo, ns, "prd", map[string]any{"path": "overlays/production"})
 	all := files{
@@ -189,7 +190,7 @@ rules:
   - {path: overlays/production/**, clusters: [production]}
   - {path: overlays/**, clusters: [staging]}
 `,
-		"keys/staging.txt":                s.recipient("recipients").String() + "\n",
+		"keys/staging.txt":                s.Recipient("recipients").String() + "\n",
 		"keys/production.txt":             foreign.Recipient().String() + "\n",
 		"overlays/production/m.yaml":      configMapOf("prd", "1"),
 		"overlays/staging/m.yaml":         configMapOf("stg", "1"),
@@ -205,7 +206,7 @@ rules:
 	}
 	right := s.environment(repo, ns, "stg", map[string]any{"path": "overlays/staging"})
 	right.becomes(metav1.ConditionTrue, "Applied", "")
-	all["keys/production.txt"] = s.recipient("recipients").String() + "\n"
+	all["keys/production.txt"] = s.Recipient("recipients").String() + "\n"
 	e.commit(all)
 	e.applies()
 }
@@ -215,14 +216,14 @@ rules:
 // kustomization that does it, and holds back only what names it.
 func TestBrokenBindingIsNamed(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	s.run(alone)
-	e := s.environment(gittest.New(t).New(t, "prefix"), s.tenant(), "prefix", map[string]any{"path": "overlays/canary"})
+	s.Run(fuintest.Alone)
+	e := s.environment(gittest.New(t).New(t, "prefix"), s.Tenant(), "prefix", map[string]any{"path": "overlays/canary"})
 	all := files{
 		"base/kustomization.yaml":            "resources: [web.yaml, db.yaml, m.yaml]\n",
 		"base/web.yaml":                      workload("web", "db"),
 		"base/db.yaml":                       e.sealed("db", "pw", "x"),
 		"base/m.yaml":                        configMapOf("m", "1"),
-		"overlays/canary/kustomization.yaml": "namePrefix: canary-\nnamespace: " + e.ns + "\nresources: [../../base]\n",
+		"overlays/canary/kustomization.yaml": "namePrefix: canary-\nnamespace: " + e.NS + "\nresources: [../../base]\n",
 	}
 	e.commit(all)
 	env := e.becomes(metav1.ConditionFalse, "SecretsFailed", "overlays/canary/kustomization.yaml")
@@ -232,10 +233,10 @@ func TestBrokenBindingIsNamed(t *testing.T) {
 	if e.deployment("canary-web") != nil || e.configMap("canary-m") == nil {
 		t.Error("the workload was applied, or what has nothing to do with it was not")
 	}
-	if s.secretOf(e.ns, "canary-db") != nil {
+	if s.Secret(e.NS, "canary-db") != nil {
 		t.Error("there is a Secret")
 	}
-	right := s.edit(e.sealed("canary-db", "pw", "x"), func(m map[string]any) { at(m, "db", "metadata", "name") })
+	right := s.Edit(e.sealed("canary-db", "pw", "x"), func(m map[string]any) { at(m, "db", "metadata", "name") })
 	all["base/db.yaml"] = right
 	e.commit(all)
 	e.applies()
@@ -243,5 +244,5 @@ func TestBrokenBindingIsNamed(t *testing.T) {
 	if name := web.Spec.Template.Spec.Containers[0].EnvFrom[0].SecretRef.Name; name != "canary-db" {
 		t.Errorf("the workload names %s", name)
 	}
-	e.opens(e.ns, "canary-db", "pw", "x")
+	e.Opens(e.NS, "canary-db", "pw", "x")
 }

@@ -1,9 +1,9 @@
-package controller_test
+package environments_test
 
 import (
-	"bytes"
+	"errors"
+	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -40,12 +40,12 @@ var sampleRepositories = map[string]sampleRepository{
 // them are held.
 func TestEveryRendererThroughAnEnvironment(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	s.run(alone)
+	s.Run(fuintest.Alone)
 	server := gittest.New(t)
 	for name, sample := range sampleRepositories {
 		t.Run(name, func(t *testing.T) {
-			ns := s.tenant()
-			s.apply(strings.ReplaceAll(`
+			ns := s.Tenant()
+			s.Put(strings.ReplaceAll(`
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
 metadata: {name: NS}
@@ -57,11 +57,11 @@ subjects: [{kind: ServiceAccount, name: fuin-deployer, namespace: NS}]
 				spec[key] = value
 			}
 			e := s.environment(server.New(t, name), ns, name, spec)
-			root := filepath.Join("..", "testdata", "repos", sample.repo)
+			root := filepath.Join("..", "..", "testdata", "repos", sample.repo)
 			e.commit(repository(t, root))
 			e.becomes(metav1.ConditionFalse, "SecretsFailed", "")
 			held := map[string]bool{}
-			for _, f := range e.get().Status.Secrets.Failed {
+			for _, f := range e.Get().Status.Secrets.Failed {
 				if f.Reason == "BindingBroken" { // found before anything was applied
 					held["SealedSecret/"+strings.TrimPrefix(f.Object, ns+"/")] = true
 				}
@@ -74,8 +74,8 @@ subjects: [{kind: ServiceAccount, name: fuin-deployer, namespace: NS}]
 			for i, flag := range flags {
 				flags[i] = strings.Replace(flag, "VALUES", filepath.Join(dir, "values-staging.yaml"), 1)
 			}
-			printed := s.printed(flags...)
-			if applied := len(e.get().Status.Inventory); applied != len(printed) || applied < 4 {
+			printed := s.rendered(flags...)
+			if applied := len(e.Get().Status.Inventory); applied != len(printed) || applied < 4 {
 				t.Errorf("%d objects were applied, and %d are printed", applied, len(printed))
 			}
 			for _, o := range printed {
@@ -105,22 +105,21 @@ func repository(t *testing.T, root string) files {
 	return all
 }
 
-// printed are the objects that fuin prints.
-func (s *system) printed(args ...string) (all []*unstructured.Unstructured) {
-	s.t.Helper()
-	var messages bytes.Buffer
-	cmd := exec.CommandContext(s.t.Context(), filepath.Join(fuintest.Bin, "fuin"), args...)
-	cmd.Stderr = &messages
-	out, err := cmd.Output()
-	if err != nil {
-		s.t.Fatalf("fuin %v: %v: %s", args, err, messages.String())
+// rendered are the objects that fuin prints.
+func (s *system) rendered(args ...string) (all []*unstructured.Unstructured) {
+	s.T.Helper()
+	out, messages, code := s.Fuin(args...)
+	if code != 0 {
+		s.T.Fatalf("fuin %v: exit %d: %s", args, code, messages)
 	}
-	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(out), 4096)
+	decoder := yaml.NewYAMLOrJSONDecoder(strings.NewReader(out), 4096)
 	for {
 		u := &unstructured.Unstructured{}
-		if err := decoder.Decode(&u.Object); err != nil {
+		err := decoder.Decode(&u.Object)
+		if errors.Is(err, io.EOF) {
 			return all
 		}
+		s.OK(err)
 		if len(u.Object) > 0 {
 			all = append(all, u)
 		}
@@ -130,27 +129,27 @@ func (s *system) printed(args ...string) (all []*unstructured.Unstructured) {
 // stands fails unless an object is in the cluster as it is printed: applied
 // again by the same owner, with the Environment's labels, it stays the same.
 func (e *environment) stands(o *unstructured.Unstructured) {
-	e.t.Helper()
+	e.T.Helper()
 	labels := o.GetLabels()
 	if labels == nil {
 		labels = map[string]string{}
 	}
-	labels["fuin.dev/environment"], labels["fuin.dev/environment-namespace"] = e.name, e.ns
+	labels["fuin.dev/environment"], labels["fuin.dev/environment-namespace"] = e.Name, e.NS
 	o.SetLabels(labels)
 	live := &unstructured.Unstructured{}
 	live.SetGroupVersionKind(o.GroupVersionKind())
-	if err := e.Client().Get(e.t.Context(), client.ObjectKeyFromObject(o), live); err != nil {
-		e.t.Errorf("%s %s: %v", o.GetKind(), o.GetName(), err)
+	if err := e.Client().Get(e.T.Context(), client.ObjectKeyFromObject(o), live); err != nil {
+		e.T.Errorf("%s %s: %v", o.GetKind(), o.GetName(), err)
 		return
 	}
 	again := o.DeepCopy()
-	e.ok(e.Client().Apply(e.t.Context(), client.ApplyConfigurationFromUnstructured(again), client.FieldOwner("fuin"), client.ForceOwnership, client.DryRunAll))
+	e.OK(e.Client().Apply(e.T.Context(), client.ApplyConfigurationFromUnstructured(again), client.FieldOwner("fuin"), client.ForceOwnership, client.DryRunAll))
 	for _, u := range []*unstructured.Unstructured{live, again} {
 		u.SetManagedFields(nil)
 		u.SetResourceVersion("")
 		unstructured.RemoveNestedField(u.Object, "status")
 	}
 	if !equality.Semantic.DeepEqual(live.Object, again.Object) {
-		e.t.Errorf("%s %s is\n%v\nand is printed as\n%v", o.GetKind(), o.GetName(), live.Object, again.Object)
+		e.T.Errorf("%s %s is\n%v\nand is printed as\n%v", o.GetKind(), o.GetName(), live.Object, again.Object)
 	}
 }

@@ -1,4 +1,4 @@
-package controller_test
+package environments_test
 
 import (
 	"crypto/hmac"
@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"fuin.dev/controller/fuintest"
 	"fuin.dev/controller/gittest"
 	"fuin.dev/controller/kubetest"
 	batchv1 "k8s.io/api/batch/v1"
@@ -22,9 +23,9 @@ import (
 
 // gone waits until the Environment is no more.
 func (e *environment) gone() {
-	e.t.Helper()
-	e.eventually("the Environment is gone", func() bool {
-		return apierrors.IsNotFound(e.Client().Get(e.t.Context(), clientKey(e.ns, e.name), e.object()))
+	e.T.Helper()
+	e.Eventually("the Environment is gone", func() bool {
+		return apierrors.IsNotFound(e.Client().Get(e.T.Context(), fuintest.Key(e.NS, e.Name), e.Object()))
 	})
 }
 
@@ -32,7 +33,7 @@ func (e *environment) gone() {
 // where it says so, and does not hang where its account is gone.
 func TestDeletion(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	s.run(alone)
+	s.Run(fuintest.Alone)
 	server := gittest.New(t)
 	for name, tt := range map[string]struct {
 		spec    map[string]any
@@ -42,18 +43,18 @@ func TestDeletion(t *testing.T) {
 		"pruned":   {nil, func(*environment) {}, false},
 		"orphaned": {map[string]any{"deletionPolicy": "Orphan"}, func(*environment) {}, true},
 		"account": {nil, func(e *environment) {
-			s.ok(s.Client().Delete(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: e.ns, Name: "fuin-deployer"}}))
+			s.OK(s.Client().Delete(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: e.NS, Name: "fuin-deployer"}}))
 		}, true},
 		"namespace": {nil, func(e *environment) {
-			s.ok(s.Client().Delete(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: e.ns}}))
+			s.OK(s.Client().Delete(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: e.NS}}))
 		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := s.environment(server.New(t, name), s.tenant(), name, tt.spec)
+			e := s.environment(server.New(t, name), s.Tenant(), name, tt.spec)
 			e.commit(files{"m.yaml": configMapOf("m", "1"), "db.yaml": e.sealed("db", "pw", "x")})
 			e.applies()
 			tt.before(e)
-			s.ok(client.IgnoreNotFound(s.Client().Delete(t.Context(), e.object())))
+			s.OK(client.IgnoreNotFound(s.Client().Delete(t.Context(), e.Object())))
 			e.gone()
 			if remains := e.configMap("m") != nil; remains != tt.remains {
 				t.Errorf("the ConfigMap remains: %v", remains)
@@ -66,13 +67,13 @@ func TestDeletion(t *testing.T) {
 // the name of the first, and goes on when that is gone.
 func TestClaimed(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	p := s.run(alone)
-	server, ns := gittest.New(t), s.tenant()
+	p := s.Run(fuintest.Alone)
+	server, ns := gittest.New(t), s.Tenant()
 	first := s.environment(server.New(t, "first"), ns, "first", nil)
 	first.commit(files{"m.yaml": configMapOf("m", "first")})
 	first.applies()
-	p.stop() // so that only the cluster tells
-	s.run(alone)
+	p.Stop() // so that only the cluster tells
+	s.Run(fuintest.Alone)
 	second := s.environment(server.New(t, "second"), ns, "second", nil)
 	second.commit(files{"m.yaml": configMapOf("m", "second")})
 	env := second.becomes(metav1.ConditionFalse, "Claimed", ns+"/first")
@@ -82,7 +83,7 @@ func TestClaimed(t *testing.T) {
 	if k := first.configMap("m").Data["k"]; k != "first" {
 		t.Errorf("the object is %q", k)
 	}
-	s.ok(s.Client().Delete(t.Context(), first.object()))
+	s.OK(s.Client().Delete(t.Context(), first.Object()))
 	first.gone()
 	second.becomes(metav1.ConditionTrue, "Applied", "")
 }
@@ -100,15 +101,15 @@ func isStalled(all []metav1.Condition) bool {
 // deleted path, and a tampered inventory deletes nothing of others.
 func TestEmptySetPrunesNothing(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	s.run(alone)
-	ns := s.tenant()
-	s.ok(s.ApplyYAML(t.Context(), ns, configMapOf("theirs", "1")))
+	s.Run(fuintest.Alone)
+	ns := s.Tenant()
+	s.OK(s.ApplyYAML(t.Context(), ns, configMapOf("theirs", "1")))
 	e := s.environment(gittest.New(t).New(t, "empty"), ns, "empty", map[string]any{"path": "app"})
 	e.commit(files{"app/m.yaml": configMapOf("m", "1"), "README.md": "x"})
 	e.applies()
 
-	u := e.object()
-	s.ok(s.Client().Status().Patch(t.Context(), u, client.RawPatch("application/merge-patch+json",
+	u := e.Object()
+	s.OK(s.Client().Status().Patch(t.Context(), u, client.RawPatch("application/merge-patch+json",
 		[]byte(`{"status":{"inventory":[{"id":"`+ns+`_theirs__ConfigMap","v":"v1"},{"id":"`+ns+`_m__ConfigMap","v":"v1"}]}}`))))
 	e.commit(files{"app/other.yaml": configMapOf("other", "1"), "README.md": "x"})
 	e.applies()
@@ -127,7 +128,7 @@ func TestEmptySetPrunesNothing(t *testing.T) {
 		t.Error("an empty set pruned")
 	}
 	e.commit(files{"app/README.md": "x"})
-	e.declare(map[string]any{"path": "app", "allowEmpty": true})
+	e.Declare(map[string]any{"path": "app", "allowEmpty": true})
 	e.becomes(metav1.ConditionTrue, "Applied", "0 objects")
 	if e.configMap("other") != nil {
 		t.Error("allowEmpty did not prune")
@@ -137,34 +138,34 @@ func TestEmptySetPrunesNothing(t *testing.T) {
 // TestLostInventoryIsRebuilt from the labels of what was applied.
 func TestLostInventoryIsRebuilt(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	p := s.run(alone)
-	e := s.environment(gittest.New(t).New(t, "lost"), s.tenant(), "lost", nil)
+	p := s.Run(fuintest.Alone)
+	e := s.environment(gittest.New(t).New(t, "lost"), s.Tenant(), "lost", nil)
 	e.commit(files{"m.yaml": configMapOf("m", "1"), "gone.yaml": configMapOf("gone", "1")})
 	e.applies()
-	p.stop()
-	s.ok(s.Client().Status().Patch(t.Context(), e.object(), client.RawPatch("application/merge-patch+json", []byte(`{"status":{"inventory":null}}`))))
+	p.Stop()
+	s.OK(s.Client().Status().Patch(t.Context(), e.Object(), client.RawPatch("application/merge-patch+json", []byte(`{"status":{"inventory":null}}`))))
 	e.commit(files{"m.yaml": configMapOf("m", "1")})
-	s.run(alone)
+	s.Run(fuintest.Alone)
 	e.applies()
-	e.eventually("the orphan is pruned", func() bool { return e.configMap("gone") == nil })
+	e.Eventually("the orphan is pruned", func() bool { return e.configMap("gone") == nil })
 }
 
 // TestDependenciesComeFirst, and a cycle is Stalled.
 func TestDependenciesComeFirst(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	s.run(alone)
-	server, ns := gittest.New(t), s.tenant()
+	s.Run(fuintest.Alone)
+	server, ns := gittest.New(t), s.Tenant()
 	on := func(name string) map[string]any {
 		return map[string]any{"interval": slow, "retryInterval": slow, "dependsOn": []any{map[string]any{"name": name}}}
 	}
 	app := s.environment(server.New(t, "app"), ns, "app", on("infra"))
 	app.commit(files{"m.yaml": configMapOf("app", "1")})
-	app.wake()
+	app.Wake()
 	app.becomes(metav1.ConditionFalse, "DependencyNotReady", ns+"/infra")
 	infra := s.environment(server.New(t, "infra"), ns, "infra", nil)
 	infra.commit(files{"m.yaml": configMapOf("infra", "1")})
 	app.becomes(metav1.ConditionTrue, "Applied", "")
-	infra.declare(on("app"))
+	infra.Declare(on("app"))
 	infra.becomes(metav1.ConditionFalse, "DependencyCycle", ns+"/app")
 }
 
@@ -172,9 +173,9 @@ func TestDependenciesComeFirst(t *testing.T) {
 // account is given what that needs.
 func TestDefinitionAndInstance(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	s.run(alone)
-	ns := s.tenant()
-	s.ok(s.ApplyYAML(t.Context(), ns, strings.ReplaceAll(`
+	s.Run(fuintest.Alone)
+	ns := s.Tenant()
+	s.OK(s.ApplyYAML(t.Context(), ns, strings.ReplaceAll(`
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata: {name: gadgets-NS}
@@ -201,15 +202,15 @@ spec:
   versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}]
 `})
 	e.applies()
-	s.ok(s.Client().Delete(t.Context(), e.object()))
+	s.OK(s.Client().Delete(t.Context(), e.Object()))
 	e.gone()
 }
 
 // TestJobsRunAgain when their template changes, and only then.
 func TestJobsRunAgain(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	s.run(alone)
-	e := s.environment(gittest.New(t).New(t, "jobs"), s.tenant(), "jobs", nil)
+	s.Run(fuintest.Alone)
+	e := s.environment(gittest.New(t).New(t, "jobs"), s.Tenant(), "jobs", nil)
 	job := func(image string) string {
 		return `apiVersion: batch/v1
 kind: Job
@@ -223,7 +224,7 @@ spec:
 	}
 	uid := func() string {
 		var j batchv1.Job
-		s.ok(s.Client().Get(t.Context(), clientKey(e.ns, "migrate"), &j))
+		s.OK(s.Client().Get(t.Context(), fuintest.Key(e.NS, "migrate"), &j))
 		return string(j.UID)
 	}
 	e.commit(files{"job.yaml": job("m:1")})
@@ -244,44 +245,44 @@ spec:
 // TestWaitForReady: with spec.wait Ready comes when the workload is.
 func TestWaitForReady(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	s.run(alone)
-	e := s.environment(gittest.New(t).New(t, "wait"), s.tenant(), "wait", map[string]any{"wait": true, "timeout": "3s"})
+	s.Run(fuintest.Alone)
+	e := s.environment(gittest.New(t).New(t, "wait"), s.Tenant(), "wait", map[string]any{"wait": true, "timeout": "3s"})
 	e.commit(files{"web.yaml": workload("web", "db"), "db.yaml": e.sealed("db", "pw", "x")})
-	e.becomes(metav1.ConditionFalse, "Timeout", "Deployment "+e.ns+"/web")
-	e.declare(map[string]any{"wait": true})
-	e.eventually("the workload is ready, and with it the Environment", func() bool {
+	e.becomes(metav1.ConditionFalse, "Timeout", "Deployment "+e.NS+"/web")
+	e.Declare(map[string]any{"wait": true})
+	e.Eventually("the workload is ready, and with it the Environment", func() bool {
 		e.readyPods()
-		c := meta.FindStatusCondition(e.get().Status.Conditions, "Ready")
+		c := meta.FindStatusCondition(e.Get().Status.Conditions, "Ready")
 		return c != nil && c.Status == metav1.ConditionTrue && c.Reason == "Applied"
 	})
 }
 
 // readyPods does what a node would: all Pods of the namespace run.
 func (e *environment) readyPods() {
-	e.t.Helper()
+	e.T.Helper()
 	var pods corev1.PodList
-	e.ok(e.Client().List(e.t.Context(), &pods, client.InNamespace(e.ns)))
+	e.OK(e.Client().List(e.T.Context(), &pods, client.InNamespace(e.NS)))
 	for i := range pods.Items {
 		p := &pods.Items[i]
 		p.Status.Phase = corev1.PodRunning
 		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(time.Now().Add(-time.Minute))}}
-		_ = e.Client().Status().Update(e.t.Context(), p) // another writer is met at times
+		_ = e.Client().Status().Update(e.T.Context(), p) // another writer is met at times
 	}
 }
 
 // TestWebhookMakesTheNextFetchImmediate, for whoever signs.
 func TestWebhookMakesTheNextFetchImmediate(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	p := s.run(alone)
-	ns := s.tenant()
-	s.ok(s.ApplyYAML(t.Context(), ns, secret(ns, "signers", "token", "canary-token")))
+	p := s.Run(fuintest.Alone)
+	ns := s.Tenant()
+	s.OK(s.ApplyYAML(t.Context(), ns, secret(ns, "signers", "token", "canary-token")))
 	repo := gittest.New(t).New(t, "hook")
 	spec := map[string]any{"interval": slow, "source": map[string]any{
 		"git": map[string]any{"url": repo.URL()}, "webhook": map[string]any{"name": "signers"},
 	}}
 	e := s.environment(repo, ns, "hook", spec)
 	e.commit(files{"m.yaml": configMapOf("m", "1")})
-	e.wake()
+	e.Wake()
 	e.applies()
 	e.commit(files{"m.yaml": configMapOf("m", "2")})
 
@@ -290,16 +291,16 @@ func TestWebhookMakesTheNextFetchImmediate(t *testing.T) {
 	mac.Write([]byte(body))
 	signature := "sha256=" + hex.EncodeToString(mac.Sum(nil))
 	call := func(path string, header ...string) int {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.http+path, strings.NewReader(body))
-		s.ok(err)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.HTTP+path, strings.NewReader(body))
+		s.OK(err)
 		for i := 0; i < len(header); i += 2 {
 			req.Header.Set(header[i], header[i+1])
 		}
 		resp, err := http.DefaultClient.Do(req)
-		s.ok(err)
+		s.OK(err)
 		defer resp.Body.Close()
 		said, err := io.ReadAll(resp.Body)
-		s.ok(err)
+		s.OK(err)
 		if strings.Contains(string(said), "canary") {
 			t.Errorf("%s answers with the token: %s", path, said)
 		}
@@ -323,13 +324,13 @@ func TestWebhookMakesTheNextFetchImmediate(t *testing.T) {
 	if got := call(path, "X-Hub-Signature-256", signature); got != http.StatusAccepted {
 		t.Fatalf("a signed call: answered %d", got)
 	}
-	e.eventually("the commit is applied", func() bool { return e.configMap("m").Data["k"] == "2" })
+	e.Eventually("the commit is applied", func() bool { return e.configMap("m").Data["k"] == "2" })
 	e.commit(files{"m.yaml": configMapOf("m", "3")})
 	if got := call(path, "X-Gitlab-Token", "canary-token"); got != http.StatusAccepted {
 		t.Fatalf("a call with the token: answered %d", got)
 	}
-	e.eventually("the next commit is applied", func() bool { return e.configMap("m").Data["k"] == "3" })
-	if strings.Contains(p.log.String(), "canary-token") {
+	e.Eventually("the next commit is applied", func() bool { return e.configMap("m").Data["k"] == "3" })
+	if strings.Contains(p.Log.String(), "canary-token") {
 		t.Error("the token is in the log")
 	}
 }

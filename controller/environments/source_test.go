@@ -1,4 +1,4 @@
-package controller_test
+package environments_test
 
 import (
 	"os"
@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"fuin.dev/controller/fuintest"
 	"fuin.dev/controller/gittest"
 	"fuin.dev/controller/kubetest"
 	"golang.org/x/crypto/ssh"
@@ -16,8 +17,8 @@ import (
 
 // credentials makes a Secret of the namespace.
 func (s *system) credentials(ns, name string, data map[string][]byte) {
-	s.t.Helper()
-	s.ok(s.Client().Create(s.t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name}, Data: data}))
+	s.T.Helper()
+	s.OK(s.Client().Create(s.T.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name}, Data: data}))
 }
 
 // gitSource is spec.source with credentials and more.
@@ -35,39 +36,39 @@ func gitSource(url string, more map[string]any) map[string]any {
 func TestSourcesOfEnvironments(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
 	root := t.TempDir()
-	p := s.run(alone, "--source-root="+root)
+	p := s.Run(fuintest.Alone, "--source-root="+root)
 	server := gittest.New(t)
 	private := server.New(t, "private")
 	private.Allow(gittest.Access{Username: "ci", Password: "canary-password"})
 	_, err := private.Commit(t.Context(), gittest.Commit{Files: files{"m.yaml": configMapOf("m", "1")}})
-	s.ok(err)
+	s.OK(err)
 
-	https := s.tenant()
+	https := s.Tenant()
 	e := s.environment(private, https, "https", map[string]any{"source": gitSource(private.HTTPS(), nil)})
 	e.becomes(metav1.ConditionFalse, "SecretNotFound", https+"/git-auth")
 	s.credentials(https, "git-auth", map[string][]byte{"username": []byte("ci"), "password": []byte("wrong"), "caFile": server.CA})
 	e.becomes(metav1.ConditionFalse, "AuthenticationFailed", "")
-	s.patch(namedSecret(https, "git-auth"), `{"stringData":{"password":"canary-password"}}`)
+	s.Patch(fuintest.NamedSecret(https, "git-auth"), `{"stringData":{"password":"canary-password"}}`)
 	e.becomes(metav1.ConditionTrue, "Applied", "")
 
-	overSSH := s.tenant()
+	overSSH := s.Tenant()
 	s.credentials(overSSH, "git-auth", map[string][]byte{"identity": server.Identity})
 	e = s.environment(private, overSSH, "ssh", map[string]any{"source": gitSource(private.SSH(), nil)})
 	e.becomes(metav1.ConditionFalse, "HostKeyUnknown", "known_hosts")
-	s.patch(namedSecret(overSSH, "git-auth"), s.jsonOf(map[string]any{"data": map[string]any{"known_hosts": server.KnownHosts}}))
+	s.Patch(fuintest.NamedSecret(overSSH, "git-auth"), s.jsonOf(map[string]any{"data": map[string]any{"known_hosts": server.KnownHosts}}))
 	e.becomes(metav1.ConditionTrue, "Applied", "")
 
-	local := s.tenant()
-	s.ok(os.MkdirAll(filepath.Join(root, "shop"), 0o700))
-	s.ok(os.WriteFile(filepath.Join(root, "shop", "m.yaml"), []byte(configMapOf("m", "local")), 0o600))
+	local := s.Tenant()
+	s.OK(os.MkdirAll(filepath.Join(root, "shop"), 0o700))
+	s.OK(os.WriteFile(filepath.Join(root, "shop", "m.yaml"), []byte(configMapOf("m", "local")), 0o600))
 	e = s.environment(private, local, "local", map[string]any{"source": map[string]any{"directory": "shop"}})
 	env := e.becomes(metav1.ConditionTrue, "Applied", "")
 	if !strings.HasPrefix(env.Status.LastAppliedRevision, "local@sha256:") {
 		t.Errorf("the revision is %s", env.Status.LastAppliedRevision)
 	}
-	e.declare(map[string]any{"source": map[string]any{"directory": "/etc"}})
+	e.Declare(map[string]any{"source": map[string]any{"directory": "/etc"}})
 	e.becomes(metav1.ConditionFalse, "InvalidURL", "below the root")
-	if log := p.log.String(); strings.Contains(log, "canary-password") || strings.Contains(log, "PRIVATE KEY") {
+	if log := p.Log.String(); strings.Contains(log, "canary-password") || strings.Contains(log, "PRIVATE KEY") {
 		t.Error("credentials are in the log")
 	}
 }
@@ -76,8 +77,8 @@ func TestSourcesOfEnvironments(t *testing.T) {
 // what is stands in the audit trail with who signed it.
 func TestSignersAreNamed(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	s.run(alone)
-	ns := s.tenant()
+	s.Run(fuintest.Alone)
+	ns := s.Tenant()
 	key, public := signingKey(t)
 	s.credentials(ns, "signers", map[string][]byte{"allowed": []byte("dana@example.com " + public)})
 	repo := gittest.New(t).New(t, "signed")
@@ -93,7 +94,7 @@ func TestSignersAreNamed(t *testing.T) {
 		Files: files{"m.yaml": configMapOf("m", "2")}, Replace: true, Message: "raise the limit", Author: "Dana <dana@example.com>",
 		Signing: &gittest.Signing{Format: "ssh", Key: key},
 	})
-	s.ok(err)
+	s.OK(err)
 	env := e.becomes(metav1.ConditionTrue, "Applied", "")
 	h := env.Status.History[0]
 	if !strings.Contains(h.Signer, "dana@example.com") || h.Subject != "raise the limit" || !strings.Contains(h.Author, "Dana") {
@@ -125,17 +126,17 @@ func signingKey(t *testing.T) (file, public string) {
 // so.
 func TestRemoteBases(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	s.run(alone)
+	s.Run(fuintest.Alone)
 	server := gittest.New(t)
 	base := server.New(t, "base")
 	_, err := base.Commit(t.Context(), gittest.Commit{Files: files{
 		"deploy/kustomization.yaml": "resources: [m.yaml]\n", "deploy/m.yaml": configMapOf("m", "remote"),
 	}})
-	s.ok(err)
-	e := s.environment(server.New(t, "app"), s.tenant(), "app", nil)
+	s.OK(err)
+	e := s.environment(server.New(t, "app"), s.Tenant(), "app", nil)
 	e.commit(files{"kustomization.yaml": "resources: ['" + base.URL() + "//deploy?ref=main']\nnamePrefix: far-\n"})
 	e.becomes(metav1.ConditionFalse, "RenderFailed", "allowRemote")
-	e.declare(map[string]any{"allowRemote": true})
+	e.Declare(map[string]any{"allowRemote": true})
 	e.becomes(metav1.ConditionTrue, "Applied", "")
 	if m := e.configMap("far-m"); m == nil || m.Data["k"] != "remote" {
 		t.Errorf("the base is not applied: %v", m)

@@ -1,4 +1,4 @@
-package controller_test
+package environments_test
 
 import (
 	"context"
@@ -56,9 +56,9 @@ var hostiles = map[string]hostile{
 // and the Environment of another namespace is served meanwhile.
 func TestHostileRepositories(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	p := s.run(alone)
-	server, ns := gittest.New(t), s.tenant()
-	calm := s.environment(server.New(t, "calm"), s.tenant(), "calm", nil)
+	p := s.Run(fuintest.Alone)
+	server, ns := gittest.New(t), s.Tenant()
+	calm := s.environment(server.New(t, "calm"), s.Tenant(), "calm", nil)
 	calm.commit(files{"m.yaml": configMapOf("m", "0")})
 	calm.applies()
 	all := map[string]*environment{}
@@ -73,16 +73,15 @@ func TestHostileRepositories(t *testing.T) {
 
 	ctx, end := context.WithCancel(t.Context())
 	defer end()
-	most := p.follow(ctx)
+	most := p.Follow(ctx)
 	for name, h := range hostiles {
 		h.commit.Replace = true
-		_, err := all[name].repo.Commit(t.Context(), h.commit)
-		s.ok(err)
+		all[name].push(h.commit)
 	}
 	for round := range 3 {
 		start, value := time.Now(), strconv.Itoa(round+1)
 		calm.commit(files{"m.yaml": configMapOf("m", value)})
-		calm.eventually("another Environment goes on", func() bool { return calm.configMap("m").Data["k"] == value })
+		calm.Eventually("another Environment goes on", func() bool { return calm.configMap("m").Data["k"] == value })
 		if took := time.Since(start); took > 20*time.Second {
 			t.Errorf("another Environment waited %s for its commit", took)
 		}
@@ -99,14 +98,14 @@ func TestHostileRepositories(t *testing.T) {
 	}
 	end()
 	peak := <-most
-	t.Logf("at most %d MiB in all, %d children", peak.memory>>20, peak.children)
-	if !fuintest.RaceEnabled && peak.memory > 1536<<20 {
-		t.Errorf("controller and sandboxes had %d MiB", peak.memory>>20)
+	t.Logf("at most %d MiB in all, %d children", peak.Memory>>20, peak.Children)
+	if !fuintest.RaceEnabled && peak.Memory > 1536<<20 {
+		t.Errorf("controller and sandboxes had %d MiB", peak.Memory>>20)
 	}
-	if own := memory(strconv.Itoa(p.cmd.Process.Pid), "VmHWM"); !fuintest.RaceEnabled && own > 512<<20 {
+	if own := p.PeakMemory(); !fuintest.RaceEnabled && own > 512<<20 {
 		t.Errorf("the controller itself had %d MiB", own>>20)
 	}
-	if strings.Contains(p.log.String(), "panic") {
+	if strings.Contains(p.Log.String(), "panic") {
 		t.Error("something panicked")
 	}
 }
@@ -114,13 +113,11 @@ func TestHostileRepositories(t *testing.T) {
 // TestHistoryRewritten by a force push is followed, and the trail has both.
 func TestHistoryRewritten(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	s.run(alone)
-	e := s.environment(gittest.New(t).New(t, "force"), s.tenant(), "force", nil)
+	s.Run(fuintest.Alone)
+	e := s.environment(gittest.New(t).New(t, "force"), s.Tenant(), "force", nil)
 	e.commit(files{"m.yaml": configMapOf("m", "1")})
 	first := e.applies().Status.LastAppliedRevision
-	e.before = first
-	_, err := e.repo.Commit(t.Context(), gittest.Commit{Files: files{"m.yaml": configMapOf("m", "2")}, Amend: true, Message: "rewritten\x1b[31m"})
-	s.ok(err)
+	e.push(gittest.Commit{Files: files{"m.yaml": configMapOf("m", "2")}, Amend: true, Message: "rewritten\x1b[31m"})
 	env := e.applies()
 	if e.configMap("m").Data["k"] != "2" {
 		t.Error("the new history was not applied")

@@ -1,10 +1,11 @@
-package controller_test
+package environments_test
 
 import (
 	"slices"
 	"strconv"
 	"testing"
 
+	"fuin.dev/controller/fuintest"
 	"fuin.dev/controller/gittest"
 	"fuin.dev/controller/kubetest"
 )
@@ -19,11 +20,11 @@ const (
 // committed and also after a restart; and nobody but Fuin writes its Secret.
 func TestOneWriterAndOneOpening(t *testing.T) {
 	s := newSystem(t, kubetest.New(t, kubetest.Config{}))
-	p := s.run(alone)
-	e := s.environment(gittest.New(t).New(t, "count"), s.tenant(), "count", nil)
-	counted := func(p *process, what string, wantOpenings, wantOperations float64) {
+	p := s.Run(fuintest.Alone)
+	e := s.environment(gittest.New(t).New(t, "count"), s.Tenant(), "count", nil)
+	counted := func(p *fuintest.Process, what string, wantOpenings, wantOperations float64) {
 		t.Helper()
-		if n, m := p.metric(openings), p.metric(operations); n != wantOpenings || m != wantOperations {
+		if n, m := p.Metric(openings), p.Metric(operations); n != wantOpenings || m != wantOperations {
 			t.Errorf("%s: %v openings with %v operations, want %v with %v", what, n, m, wantOpenings, wantOperations)
 		}
 	}
@@ -36,15 +37,15 @@ func TestOneWriterAndOneOpening(t *testing.T) {
 	e.commit(all)
 	e.applies()
 	for _, name := range names {
-		e.rests(e.ns, name)
+		e.Rests(e.NS, name)
 	}
 	counted(p, "the first commit", 5, 10)
 
 	all["s3.yaml"] = e.sealed("s3", "a", "changed", "b", "2")
 	e.commit(all)
 	e.applies()
-	e.opens(e.ns, "s3", "a", "changed")
-	e.rests(e.ns, "s3")
+	e.Opens(e.NS, "s3", "a", "changed")
+	e.Rests(e.NS, "s3")
 	counted(p, "one that changed", 6, 12)
 
 	for round := range 2 {
@@ -53,21 +54,21 @@ func TestOneWriterAndOneOpening(t *testing.T) {
 		e.applies()
 	}
 	counted(p, "other changes", 6, 12)
-	before := e.versions(e.ns, names)
-	p.stop()
+	before := e.Versions(e.NS, names)
+	p.Stop()
 
-	p = s.run(alone)
+	p = s.Run(fuintest.Alone)
 	all["m.yaml"] = configMapOf("m", "after")
 	e.commit(all)
 	e.applies()
-	after := e.versions(e.ns, names)
+	after := e.Versions(e.NS, names)
 	counted(p, "a restart", 0, 0)
 	for _, name := range names {
 		if before[name] != after[name] {
 			t.Errorf("%s was written by a restart: %s, then %s", name, before[name], after[name])
 		}
 		var managers []string
-		for _, m := range e.secretOf(e.ns, name).ManagedFields {
+		for _, m := range e.Secret(e.NS, name).ManagedFields {
 			managers = append(managers, m.Manager)
 		}
 		if !slices.Equal(slices.Compact(managers), []string{"fuin"}) {

@@ -1,9 +1,10 @@
-package controller_test
+package environments_test
 
 import (
 	"strings"
 	"testing"
 
+	"fuin.dev/controller/fuintest"
 	"fuin.dev/controller/gittest"
 	"fuin.dev/controller/kubetest"
 	corev1 "k8s.io/api/core/v1"
@@ -33,14 +34,14 @@ func (s *system) trespasses(victim string, private *gittest.Repo, commit string)
 	in := func(manifest string) string {
 		return strings.Replace(manifest, "metadata: {", "metadata: {namespace: "+victim+", ", 1)
 	}
-	key := s.edit(s.seal(secret("fuin-system", "forged", "identity", "x"), true), func(m map[string]any) {
+	key := s.Edit(s.Seal(secret("fuin-system", "forged", "identity", "x"), true), func(m map[string]any) {
 		at(m, map[string]any{"fuin.dev/sealing-key": "active"}, "spec", "template", "metadata", "labels")
 		at(m, "fuin.dev/age-identity", "spec", "template", "type")
 	})
 	return map[string]trespass{
 		"namespace":   {files{"m.yaml": in(configMapOf("m", "1"))}, nil, "NotAllowed", "ConfigMap " + victim + "/m"},
 		"target":      {files{"m.yaml": configMapOf("m", "1")}, map[string]any{"targetNamespace": victim}, "NotAllowed", "ConfigMap " + victim + "/m"},
-		"sealed":      {files{"s.yaml": s.seal(secret(victim, "planted", "k", "v"), true)}, nil, "NotAllowed", "SealedSecret " + victim + "/planted"},
+		"sealed":      {files{"s.yaml": s.Seal(secret(victim, "planted", "k", "v"), true)}, nil, "NotAllowed", "SealedSecret " + victim + "/planted"},
 		"keys":        {files{"s.yaml": key}, nil, "NotAllowed", "SealedSecret fuin-system/forged"},
 		"plain-key":   {files{"s.yaml": secret("fuin-system", "forged", "k", "v")}, map[string]any{"secrets": map[string]any{"plaintext": "Allow"}}, "NotAllowed", "Secret fuin-system/forged"},
 		"cluster":     {files{"n.yaml": "apiVersion: v1\nkind: Namespace\nmetadata: {name: planted}\n"}, nil, "NotAllowed", "Namespace planted"},
@@ -60,12 +61,12 @@ func (s *system) trespasses(victim string, private *gittest.Repo, commit string)
 // controller holds for one namespace is not shown to another.
 func TestTenancy(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	p := s.run(alone)
-	server, victim, ns := gittest.New(t), s.tenant(), s.tenant()
+	p := s.Run(fuintest.Alone)
+	server, victim, ns := gittest.New(t), s.Tenant(), s.Tenant()
 	private := server.New(t, "private")
 	private.Allow(gittest.Access{Username: "robot", Password: "canary-password"})
-	s.apply(secret(victim, "git-auth", "username", "robot", "password", "canary-password"))
-	s.apply(secret(ns, "own", "username", "robot", "password", "canary-password"))
+	s.Put(secret(victim, "git-auth", "username", "robot", "password", "canary-password"))
+	s.Put(secret(ns, "own", "username", "robot", "password", "canary-password"))
 	owner := s.environment(private, victim, "owner", map[string]any{"source": map[string]any{"git": map[string]any{
 		"url": private.URL(), "ref": map[string]any{"branch": "main"}, "secretRef": map[string]any{"name": "git-auth"},
 	}}})
@@ -85,14 +86,14 @@ func TestTenancy(t *testing.T) {
 		}
 	}
 	for _, gone := range []client.Object{
-		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: victim, Name: "m"}}, namedSecret(victim, "planted"),
-		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "private"}}, namedSecret("fuin-system", "forged"),
+		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: victim, Name: "m"}}, fuintest.NamedSecret(victim, "planted"),
+		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "private"}}, fuintest.NamedSecret("fuin-system", "forged"),
 	} {
 		if err := s.Client().Get(t.Context(), client.ObjectKeyFromObject(gone), gone); !apierrors.IsNotFound(err) {
 			t.Errorf("%T %s is there: %v", gone, client.ObjectKeyFromObject(gone), err)
 		}
 	}
-	if log := p.log.String(); strings.Contains(log, "canary-p") {
+	if log := p.Log.String(); strings.Contains(log, "canary-p") {
 		t.Error("credentials or content are in the log")
 	}
 }
@@ -101,9 +102,9 @@ func TestTenancy(t *testing.T) {
 // namespace, and not write it, keeps nobody from applying it.
 func TestNamingAnObjectClaimsNothing(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	s.run(alone)
-	server, victim, ns := gittest.New(t), s.tenant(), s.tenant()
-	s.ok(s.ApplyYAML(t.Context(), victim, strings.ReplaceAll(`
+	s.Run(fuintest.Alone)
+	server, victim, ns := gittest.New(t), s.Tenant(), s.Tenant()
+	s.OK(s.ApplyYAML(t.Context(), victim, strings.ReplaceAll(`
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
 metadata: {name: guests}
@@ -127,8 +128,8 @@ subjects: [{kind: ServiceAccount, name: fuin-deployer, namespace: NS}]
 // account could not delete; without the entry nothing at all.
 func TestForgedLabels(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	s.run(alone)
-	server, victim, ns := gittest.New(t), s.tenant(), s.tenant()
+	s.Run(fuintest.Alone)
+	server, victim, ns := gittest.New(t), s.Tenant(), s.Tenant()
 	e := s.environment(server.New(t, "forged"), ns, "forged", nil)
 	e.commit(files{"m.yaml": configMapOf("m", "1"), "gone.yaml": configMapOf("gone", "1")})
 	e.applies()
@@ -136,14 +137,14 @@ func TestForgedLabels(t *testing.T) {
 		m := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: at, Name: "forged", Labels: map[string]string{
 			"fuin.dev/environment": "forged", "fuin.dev/environment-namespace": ns,
 		}}}
-		s.ok(s.Client().Create(t.Context(), m))
+		s.OK(s.Client().Create(t.Context(), m))
 	}
 	inventory := `{"status":{"inventory":[{"id":"` + victim + `_forged__ConfigMap","v":"v1"},{"id":"` + ns + `_m__ConfigMap","v":"v1"},{"id":"` + ns + `_gone__ConfigMap","v":"v1"},{"id":"nonsense","v":""},{"id":"a_b_c_D","v":"v9"}]}}`
-	s.ok(s.Client().Status().Patch(t.Context(), e.object(), client.RawPatch("application/merge-patch+json", []byte(inventory))))
+	s.OK(s.Client().Status().Patch(t.Context(), e.Object(), client.RawPatch("application/merge-patch+json", []byte(inventory))))
 	e.commit(files{"m.yaml": configMapOf("m", "2")})
-	e.eventually("what left the source is pruned", func() bool { return e.configMap("gone") == nil })
+	e.Eventually("what left the source is pruned", func() bool { return e.configMap("gone") == nil })
 	for _, at := range []string{victim, ns} {
-		if err := s.Client().Get(t.Context(), clientKey(at, "forged"), &corev1.ConfigMap{}); err != nil {
+		if err := s.Client().Get(t.Context(), fuintest.Key(at, "forged"), &corev1.ConfigMap{}); err != nil {
 			t.Errorf("the labelled object of %s: %v", at, err)
 		}
 	}
@@ -153,7 +154,7 @@ func TestForgedLabels(t *testing.T) {
 // all Environments from being read.
 func TestUndecodableSpecIsRefused(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
-	ns := s.tenant()
+	ns := s.Tenant()
 	for field, values := range map[string][]string{
 		"interval":           {"abc", "1", "-1s", "9999999h", "99999h99999h99999h99999h99999h", "1s\\n"},
 		"timeout":            {"soon", "1d"},

@@ -1,13 +1,13 @@
-package controller_test
+package roll_test
 
 import (
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"fuin.dev/controller/fuintest"
 	"fuin.dev/controller/kubetest"
 	"fuin.dev/controller/roll"
 	appsv1 "k8s.io/api/apps/v1"
@@ -18,10 +18,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
+func TestMain(m *testing.M) { fuintest.Main(m) }
+
 // rolling is a namespace with workloads that a controller restarts.
 type rolling struct {
-	*system
-	p     *process
+	*fuintest.System
+	p     *fuintest.Process
 	ns    string
 	turns int // of the marker
 	rolls int // that there should have been since the controller started
@@ -29,9 +31,9 @@ type rolling struct {
 
 // workload is a manifest that asks to be rolled; pod is the spec of its pods.
 func (r *rolling) workload(apiVersion, kind, name, pod string) {
-	r.t.Helper()
+	r.T.Helper()
 	extra := map[string]string{"StatefulSet": "\n  serviceName: none", "Rollout": "\n  replicas: 1"}[kind]
-	r.apply(fmt.Sprintf(`
+	r.Put(fmt.Sprintf(`
 apiVersion: %s
 kind: %s
 metadata: {namespace: %s, name: %s, annotations: {fuin.dev/roll: "true"}}
@@ -53,10 +55,10 @@ var (
 )
 
 func (r *rolling) get(kind schema.GroupVersionKind, name string) *unstructured.Unstructured {
-	r.t.Helper()
+	r.T.Helper()
 	w := &unstructured.Unstructured{}
 	w.SetGroupVersionKind(kind)
-	r.ok(r.Client().Get(r.t.Context(), client.ObjectKey{Namespace: r.ns, Name: name}, w))
+	r.OK(r.Client().Get(r.T.Context(), client.ObjectKey{Namespace: r.ns, Name: name}, w))
 	return w
 }
 
@@ -67,8 +69,8 @@ func codeOf(w *unstructured.Unstructured) string {
 
 // rolled waits for another code than before.
 func (r *rolling) rolled(kind schema.GroupVersionKind, name, before string) (code string) {
-	r.t.Helper()
-	r.eventually(kind.Kind+" "+name+" is rolled", func() bool {
+	r.T.Helper()
+	r.Eventually(kind.Kind+" "+name+" is rolled", func() bool {
 		code = codeOf(r.get(kind, name))
 		return code != before
 	})
@@ -79,8 +81,8 @@ func (r *rolling) rolled(kind schema.GroupVersionKind, name, before string) (cod
 // revisions counts the ReplicaSets of a Deployment, or the ControllerRevisions
 // of another workload, once its controller has seen it.
 func (r *rolling) revisions(kind schema.GroupVersionKind, name string) int {
-	r.t.Helper()
-	r.eventually(name+" is seen by its controller", func() bool {
+	r.T.Helper()
+	r.Eventually(name+" is seen by its controller", func() bool {
 		w := r.get(kind, name)
 		seen, _, _ := unstructured.NestedInt64(w.Object, "status", "observedGeneration")
 		return seen == w.GetGeneration()
@@ -90,19 +92,19 @@ func (r *rolling) revisions(kind schema.GroupVersionKind, name string) int {
 	if kind == deploymentKind {
 		list.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind("ReplicaSetList"))
 	}
-	r.ok(r.Client().List(r.t.Context(), list, client.InNamespace(r.ns), client.MatchingLabels{"app": name}))
+	r.OK(r.Client().List(r.T.Context(), list, client.InNamespace(r.ns), client.MatchingLabels{"app": name}))
 	return len(list.Items)
 }
 
 func (r *rolling) setSecret(name, key, value string) {
-	r.t.Helper()
-	r.apply(secret(r.ns, name, key, value))
+	r.T.Helper()
+	r.Put(fuintest.SecretManifest(r.ns, name, key, value))
 }
 
 // pass lets the controller go through all that happened before: a workload
 // rolls whose Secret changes after it.
 func (r *rolling) pass() {
-	r.t.Helper()
+	r.T.Helper()
 	r.turns++
 	before := codeOf(r.get(deploymentKind, "marker"))
 	r.setSecret("marker", "turn", fmt.Sprint(r.turns))
@@ -111,38 +113,38 @@ func (r *rolling) pass() {
 
 // stays does something after which a workload must not have been rolled.
 func (r *rolling) stays(what string, kind schema.GroupVersionKind, name string, do func()) {
-	r.t.Helper()
+	r.T.Helper()
 	before, revisions := codeOf(r.get(kind, name)), r.revisions(kind, name)
 	do()
 	r.pass()
 	if after := r.revisions(kind, name); codeOf(r.get(kind, name)) != before || after != revisions {
-		r.t.Errorf("%s: %s %s was rolled: %d revisions, then %d", what, kind.Kind, name, revisions, after)
+		r.T.Errorf("%s: %s %s was rolled: %d revisions, then %d", what, kind.Kind, name, revisions, after)
 	}
 }
 
 // once does something after which a workload must have been rolled once.
 func (r *rolling) once(what string, kind schema.GroupVersionKind, name string, do func()) {
-	r.t.Helper()
+	r.T.Helper()
 	before, revisions := r.get(kind, name), r.revisions(kind, name)
 	do()
 	r.rolled(kind, name, codeOf(before))
 	r.pass()
 	if after := r.revisions(kind, name); after != revisions+1 || r.get(kind, name).GetGeneration() != before.GetGeneration()+1 {
-		r.t.Errorf("%s: %d revisions of %s, then %d", what, revisions, name, after)
+		r.T.Errorf("%s: %d revisions of %s, then %d", what, revisions, name, after)
 	}
 }
 
 func (r *rolling) restart() {
-	r.t.Helper()
-	r.p.stop()
-	r.p, r.rolls = r.run("--roll"), 0
+	r.T.Helper()
+	r.p.Stop()
+	r.p, r.rolls = r.Run(fuintest.Alone, "--roll"), 0
 }
 
 // counted compares the rolls that happened with those that should have.
 func (r *rolling) counted() {
-	r.t.Helper()
-	if n := int(r.p.metric("fuin_rolls_total")); n != r.rolls {
-		r.t.Errorf("%d rolls, want %d", n, r.rolls)
+	r.T.Helper()
+	if n := int(r.p.Metric("fuin_rolls_total")); n != r.rolls {
+		r.T.Errorf("%d rolls, want %d", n, r.rolls)
 	}
 }
 
@@ -150,16 +152,16 @@ func (r *rolling) counted() {
 // that, it says so, and does all else.
 func newRolling(t *testing.T, permittedAtStart bool) *rolling {
 	t.Helper()
-	s := newSystem(t, kubetest.New(t, kubetest.Config{}))
-	permit := func() { s.ok(s.Apply(t.Context(), "", filepath.Join("..", "deploy", "roll", "rbac.yaml"))) }
+	s := fuintest.New(t, kubetest.New(t, kubetest.Config{}))
+	permit := func() { s.OK(s.Apply(t.Context(), "", fuintest.Deploy("roll", "rbac.yaml"))) }
 	if permittedAtStart {
 		permit()
 	}
-	r := &rolling{system: s, p: s.run("--roll"), ns: s.Namespace(t)}
-	s.apply(s.seal(secret(r.ns, "db", "k", "v1"), true))
-	s.opens(r.ns, "db", "k", "v1")
+	r := &rolling{System: s, p: s.Run(fuintest.Alone, "--roll"), ns: s.Namespace(t)}
+	s.Put(s.Seal(fuintest.SecretManifest(r.ns, "db", "k", "v1"), true))
+	s.Opens(r.ns, "db", "k", "v1")
 	if !permittedAtStart {
-		s.eventually("it says what lacks", func() bool { return strings.Contains(r.p.log.String(), "apply deploy/roll") })
+		s.Eventually("it says what lacks", func() bool { return strings.Contains(r.p.Log.String(), "apply deploy/roll") })
 		permit()
 	}
 	r.setSecret("marker", "turn", "0")
@@ -170,7 +172,7 @@ func newRolling(t *testing.T, permittedAtStart bool) *rolling {
 
 func TestWorkloadsRollWhenTheirSecretsChange(t *testing.T) {
 	r := newRolling(t, false)
-	reseal := func(value string) { r.apply(r.seal(secret(r.ns, "db", "k", value), true)) }
+	reseal := func(value string) { r.Put(r.Seal(fuintest.SecretManifest(r.ns, "db", "k", value), true)) }
 	r.workload("apps/v1", "Deployment", "app", reads("db"))
 	first := r.rolled(deploymentKind, "app", "")
 	if strings.Contains(first, "v1") || len(first) != 43 {
@@ -180,20 +182,20 @@ func TestWorkloadsRollWhenTheirSecretsChange(t *testing.T) {
 	r.once("another value", deploymentKind, "app", func() { reseal("v2") })
 	r.stays("the same value sealed again", deploymentKind, "app", func() {
 		reseal("v2")
-		r.rests(r.ns, "db")
+		r.Rests(r.ns, "db")
 	})
 	r.stays("labels", deploymentKind, "app", func() {
-		r.patch(namedSecret(r.ns, "db"), `{"metadata":{"labels":{"a":"b"}}}`)
+		r.Patch(fuintest.NamedSecret(r.ns, "db"), `{"metadata":{"labels":{"a":"b"}}}`)
 	})
 	r.stays("rotated keys", deploymentKind, "app", func() {
-		r.eventually("a second went by", func() bool { return time.Since(r.newestAge()) > 2*time.Second })
-		before := r.recipient("recipients").Fingerprint()
-		if out, code := r.fuin("keys", "rotate", "cluster"); code != 0 {
-			t.Fatal(out)
+		r.Eventually("a second went by", func() bool { return time.Since(r.NewestAge()) > 2*time.Second })
+		before := r.Recipient("recipients").Fingerprint()
+		if _, messages, code := r.Fuin("keys", "rotate", "cluster"); code != 0 {
+			t.Fatal(messages)
 		}
-		r.eventually("another key is published", func() bool { return r.recipient("recipients").Fingerprint() != before })
+		r.Eventually("another key is published", func() bool { return r.Recipient("recipients").Fingerprint() != before })
 		reseal("v2")
-		r.rests(r.ns, "db")
+		r.Rests(r.ns, "db")
 	})
 	r.once("a burst", deploymentKind, "app", func() {
 		for i := range 5 {
@@ -211,7 +213,7 @@ func TestRollsLeaveTheRestAlone(t *testing.T) {
 	r.setSecret("pull", "k", "v1")
 
 	t.Run("fields of others", func(t *testing.T) {
-		r.t = t
+		r.T = t
 		r.workload("apps/v1", "Deployment", "app", reads("plain"))
 		r.rolled(deploymentKind, "app", "")
 		before := r.get(deploymentKind, "app")
@@ -230,39 +232,39 @@ func TestRollsLeaveTheRestAlone(t *testing.T) {
 		})
 	})
 	t.Run("pull secrets", func(t *testing.T) {
-		r.t = t
+		r.T = t
 		r.workload("apps/v1", "Deployment", "puller", `{imagePullSecrets: [{name: pull}], containers: [{name: app, image: app, envFrom: [{secretRef: {name: plain}}]}]}`)
 		r.rolled(deploymentKind, "puller", "")
 		r.stays("a pull secret", deploymentKind, "puller", func() { r.setSecret("pull", "k", "v2") })
 	})
 	t.Run("deleted and made again", func(t *testing.T) {
-		r.t = t
+		r.T = t
 		r.setSecret("gone", "k", "v1")
 		r.workload("apps/v1", "Deployment", "bereft", reads("gone"))
 		r.rolled(deploymentKind, "bereft", "")
 		r.stays("its Secret is deleted", deploymentKind, "bereft", func() {
-			r.ok(r.Client().Delete(t.Context(), namedSecret(r.ns, "gone")))
+			r.OK(r.Client().Delete(t.Context(), fuintest.NamedSecret(r.ns, "gone")))
 		})
 		r.stays("and made again", deploymentKind, "bereft", func() { r.setSecret("gone", "k", "v1") })
 		r.once("with another value", deploymentKind, "bereft", func() { r.setSecret("gone", "k", "v2") })
 	})
 	t.Run("not asked", func(t *testing.T) {
-		r.t = t
+		r.T = t
 		r.workload("apps/v1", "Deployment", "quiet", reads("plain"))
 		r.rolled(deploymentKind, "quiet", "")
 		quiet := r.get(deploymentKind, "quiet")
-		r.patch(quiet, `{"metadata":{"annotations":{"fuin.dev/roll":null}}}`)
+		r.Patch(quiet, `{"metadata":{"annotations":{"fuin.dev/roll":null}}}`)
 		r.pass()
 		r.stays("no longer asked", deploymentKind, "quiet", func() { r.setSecret("plain", "k", "v3") })
 		r.rolls += 2 // of the two others that name it
 	})
 	t.Run("an Environment's", func(t *testing.T) {
-		r.t = t
+		r.T = t
 		r.setSecret("env", "k", "v1")
 		r.workload("apps/v1", "Deployment", "env", reads("env"))
 		r.rolled(deploymentKind, "env", "")
 		r.applyAs("fuin", "env", "of-the-environment")
-		r.eventually("the field is left to the Environment", func() bool {
+		r.Eventually("the field is left to the Environment", func() bool {
 			return ownedBy(r.get(deploymentKind, "env"), roll.FieldOwner) == ""
 		})
 		r.stays("its Secret changes", deploymentKind, "env", func() { r.setSecret("env", "k", "v2") })
@@ -270,8 +272,8 @@ func TestRollsLeaveTheRestAlone(t *testing.T) {
 			t.Errorf("the code is %q", code)
 		}
 	})
-	r.t = t
-	r.eventually("all have been rolled", func() bool { return int(r.p.metric("fuin_rolls_total")) >= r.rolls })
+	r.T = t
+	r.Eventually("all have been rolled", func() bool { return int(r.p.Metric("fuin_rolls_total")) >= r.rolls })
 	r.counted()
 }
 
@@ -287,11 +289,11 @@ func ownedBy(w *unstructured.Unstructured, manager string) string {
 
 // applyAs sets a code as another manager does.
 func (r *rolling) applyAs(manager, name, code string) {
-	r.t.Helper()
+	r.T.Helper()
 	w := &unstructured.Unstructured{}
-	r.ok(json.Unmarshal(fmt.Appendf(nil, `{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"namespace":%q,"name":%q},
+	r.OK(json.Unmarshal(fmt.Appendf(nil, `{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"namespace":%q,"name":%q},
 		"spec":{"template":{"metadata":{"annotations":{%q:%q}}}}}`, r.ns, name, roll.AnnotationCode, code), &w.Object))
-	r.ok(r.Client().Apply(r.t.Context(), client.ApplyConfigurationFromUnstructured(w), client.FieldOwner(manager), client.ForceOwnership))
+	r.OK(r.Client().Apply(r.T.Context(), client.ApplyConfigurationFromUnstructured(w), client.FieldOwner(manager), client.ForceOwnership))
 }
 
 // argoRollouts is as much of Argo's definition as server-side apply looks at.
@@ -323,29 +325,29 @@ func TestRollsOfEveryKind(t *testing.T) {
 		r.rolled(gvk, name, "")
 		r.once("its Secret", gvk, name, func() { r.setSecret("plain", "k", "v2-"+kind) })
 		r.stays("a key it does not read", gvk, name, func() {
-			r.patch(namedSecret(r.ns, "plain"), `{"data":{"other":"eA=="}}`)
+			r.Patch(fuintest.NamedSecret(r.ns, "plain"), `{"data":{"other":"eA=="}}`)
 		})
 		config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: r.ns, Name: "maybe"}, Data: map[string]string{"k": "v"}}
-		r.once("an optional ConfigMap comes", gvk, name, func() { r.ok(r.Client().Create(t.Context(), config)) })
-		r.once("it changes", gvk, name, func() { r.patch(config, `{"data":{"k":"w"}}`) })
+		r.once("an optional ConfigMap comes", gvk, name, func() { r.OK(r.Client().Create(t.Context(), config)) })
+		r.once("it changes", gvk, name, func() { r.Patch(config, `{"data":{"k":"w"}}`) })
 		code := codeOf(r.get(gvk, name))
-		r.ok(r.Client().Delete(t.Context(), config))
+		r.OK(r.Client().Delete(t.Context(), config))
 		if r.rolled(gvk, name, code) == "" { // to the first revision again, as all is as it was then
 			t.Errorf("%s: an optional ConfigMap went, and the code with it", kind)
 		}
-		r.ok(r.Client().Delete(t.Context(), r.get(gvk, name)))
+		r.OK(r.Client().Delete(t.Context(), r.get(gvk, name)))
 	}
 	r.counted()
-	r.apply(argoRollouts)
+	r.Put(argoRollouts)
 	r.workload("argoproj.io/v1alpha1", "Rollout", "canary", reads("plain"))
 	code := r.rolled(rolloutKind, "canary", "")
 	r.setSecret("plain", "k", "v3")
 	r.rolled(rolloutKind, "canary", code)
-	r.apply(`{apiVersion: argoproj.io/v1alpha1, kind: Rollout, metadata: {namespace: ` + r.ns + `, name: elsewhere, annotations: {fuin.dev/roll: "true"}},
+	r.Put(`{apiVersion: argoproj.io/v1alpha1, kind: Rollout, metadata: {namespace: ` + r.ns + `, name: elsewhere, annotations: {fuin.dev/roll: "true"}},
 		spec: {workloadRef: {apiVersion: apps/v1, kind: Deployment, name: marker}}}`)
-	r.eventually("an event says where to annotate", func() bool {
+	r.Eventually("an event says where to annotate", func() bool {
 		var events corev1.EventList
-		r.ok(r.Client().List(t.Context(), &events, client.InNamespace(r.ns)))
+		r.OK(r.Client().List(t.Context(), &events, client.InNamespace(r.ns)))
 		for _, e := range events.Items {
 			if e.Reason == "NotRolled" && strings.Contains(e.Message, "Deployment marker") {
 				return true
@@ -356,7 +358,7 @@ func TestRollsOfEveryKind(t *testing.T) {
 	r.restart() // an absent definition or a present one, it starts
 	r.setSecret("plain", "k", "v4")
 	r.rolled(rolloutKind, "canary", codeOf(r.get(rolloutKind, "canary")))
-	if log := r.p.log.String(); strings.Contains(log, "v2-") {
+	if log := r.p.Log.String(); strings.Contains(log, "v2-") {
 		t.Error("the log has content")
 	}
 }

@@ -1,4 +1,4 @@
-package controller_test
+package environments_test
 
 import (
 	"encoding/json"
@@ -24,11 +24,11 @@ type helm struct {
 }
 
 func (s *system) helms(renderers string) map[string]helm {
-	s.t.Helper()
-	admin, home := filepath.Join(s.t.TempDir(), "admin"), s.t.TempDir()
-	s.ok(kubetest.WriteKubeconfig(admin, s.Admin(), ""))
-	deploy, err := filepath.Abs(filepath.Join("..", "deploy")) // whose helm-plugin is the plugin
-	s.ok(err)
+	s.T.Helper()
+	admin, home := filepath.Join(s.T.TempDir(), "admin"), s.T.TempDir()
+	s.OK(kubetest.WriteKubeconfig(admin, s.Admin(), ""))
+	deploy, err := filepath.Abs(fuintest.Deploy()) // whose helm-plugin is the plugin
+	s.OK(err)
 	env := append(os.Environ(), "PATH="+fuintest.Bin+string(os.PathListSeparator)+os.Getenv("PATH"), "HOME="+home, "KUBECONFIG="+admin)
 	return map[string]helm{
 		"3": {s, nil, filepath.Join(renderers, "helm3"), []string{"--post-renderer", "fuin", "--post-renderer-args", "filter"}, env},
@@ -37,7 +37,7 @@ func (s *system) helms(renderers string) map[string]helm {
 }
 
 func (h helm) run(args ...string) (output string, err error) {
-	cmd := exec.CommandContext(h.t.Context(), h.program, args...)
+	cmd := exec.CommandContext(h.T.Context(), h.program, args...)
 	cmd.Env = h.env
 	out, err := cmd.CombinedOutput()
 	return string(out), err
@@ -49,12 +49,12 @@ func (h helm) run(args ...string) (output string, err error) {
 func TestHelmInstallsAChartWithSealedValues(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
 	renderers := kubetest.Require(t, "renderers")
-	s.run(alone)
-	chart := filepath.Join("..", "testdata", "repos", "tokens", "shop")
+	s.Run(fuintest.Alone)
+	chart := filepath.Join("..", "..", "testdata", "repos", "tokens", "shop")
 	plain := []string{"hunter2.~", `p"a\s's<&>{{ .Values.x }}é`, "-----BEGIN KEY-----\none\n-----END KEY-----\n"}
 	for version, h := range s.helms(renderers) {
 		t.Run(version, func(t *testing.T) {
-			h.t = t
+			h.T = t
 			want := h.installs(chart, s.Namespace(t), shopValues(plain[0], plain[1], plain[2]))
 			ns := s.Namespace(t)
 			sealed := shopValues(s.token(ns, plain[0], true), s.token(ns, plain[1], true), s.token(ns, plain[2], true))
@@ -75,20 +75,20 @@ func TestHelmInstallsAChartWithSealedValues(t *testing.T) {
 
 // installs installs the chart, and returns the Secrets that are there then.
 func (h helm) installs(chart, ns string, values map[string]any, flags ...string) map[string]map[string]string {
-	h.t.Helper()
+	h.T.Helper()
 	text, err := json.Marshal(values)
-	h.ok(err)
-	file := filepath.Join(h.t.TempDir(), ns+".json")
-	h.ok(os.WriteFile(file, text, 0o600))
+	h.OK(err)
+	file := filepath.Join(h.T.TempDir(), ns+".json")
+	h.OK(os.WriteFile(file, text, 0o600))
 	out, err := h.run(append([]string{"install", "web", chart, "--namespace", ns, "--values", file}, flags...)...)
 	if err != nil {
-		h.t.Fatalf("helm install: %v: %s", err, out)
+		h.T.Fatalf("helm install: %v: %s", err, out)
 	}
 	all := map[string]map[string]string{}
 	for _, name := range []string{"web-auth", "web-registry", "web-configuration"} {
-		h.eventually("Secret "+name+" is there", func() bool {
+		h.Eventually("Secret "+name+" is there", func() bool {
 			var secret corev1.Secret
-			err := h.Client().Get(h.t.Context(), clientKey(ns, name), &secret)
+			err := h.Client().Get(h.T.Context(), fuintest.Key(ns, name), &secret)
 			all[name] = map[string]string{}
 			for key, value := range secret.Data {
 				all[name][key] = string(value)
@@ -101,22 +101,22 @@ func (h helm) installs(chart, ns string, values map[string]any, flags ...string)
 
 // refuses upgrades to values that would leave a token where nothing opens it.
 func (h helm) refuses(chart, ns string) {
-	h.t.Helper()
+	h.T.Helper()
 	out, err := h.run(append([]string{"upgrade", "web", chart, "--namespace", ns, "--reuse-values", "--set", "configuration.plain=x"}, h.filter...)...)
 	if err == nil {
-		h.t.Errorf("a plain value beside tokens is installed: %s", out)
+		h.T.Errorf("a plain value beside tokens is installed: %s", out)
 	}
 }
 
 // leavesNothing uninstalls the release: SealedSecrets are part of it, and take
 // their Secrets along.
 func (h helm) leavesNothing(ns string) {
-	h.t.Helper()
+	h.T.Helper()
 	if out, err := h.run("uninstall", "web", "--namespace", ns); err != nil {
-		h.t.Fatalf("helm uninstall: %v: %s", err, out)
+		h.T.Fatalf("helm uninstall: %v: %s", err, out)
 	}
-	h.eventually("the Secrets are gone", func() bool {
+	h.Eventually("the Secrets are gone", func() bool {
 		var all corev1.SecretList
-		return h.Client().List(h.t.Context(), &all, client.InNamespace(ns)) == nil && len(all.Items) == 0
+		return h.Client().List(h.T.Context(), &all, client.InNamespace(ns)) == nil && len(all.Items) == 0
 	})
 }
