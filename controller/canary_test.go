@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"fuin.dev/controller/api/bitnami"
+	"fuin.dev/controller/fuintest"
 	"fuin.dev/controller/kubetest"
 	corev1 "k8s.io/api/core/v1"
 )
@@ -57,11 +58,7 @@ func TestNoPlaintextComesOut(t *testing.T) {
 
 	s.Search("log", p.Log.String(), canary)
 	s.Search("metrics", p.Get(p.Metrics), canary)
-	var events corev1.EventList
-	s.OK(s.Client().List(t.Context(), &events))
-	if len(events.Items) < len(failing) {
-		t.Errorf("only %d events", len(events.Items))
-	}
+	events := s.Events("", len(failing))
 	s.Search("events", events, canary)
 	for _, name := range append(keysOf(failing), "good") {
 		if name == "moved" {

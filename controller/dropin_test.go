@@ -25,7 +25,7 @@ func TestDropIn(t *testing.T) {
 	i.grant()
 	const operations = "fuin_private_key_operations_total"
 
-	p := i.Run("--namespace", i.own)
+	p := i.Run(fuintest.Alone, "--namespace", i.own)
 	i.await(bitnami.Ready)
 	i.await(bitnami.Synced)
 	i.unwritten("taking over", secrets)
@@ -40,7 +40,7 @@ func TestDropIn(t *testing.T) {
 	}
 
 	p.Stop()
-	p = i.Run("--namespace", i.own)
+	p = i.Run(fuintest.Alone, "--namespace", i.own)
 	i.seesAll(p)
 	i.unwritten("a restart under a CRD that prunes its status", secrets)
 	if p.Metric(operations) == 0 || !strings.Contains(p.Log.String(), "drops status.fuin") {
@@ -49,10 +49,10 @@ func TestDropIn(t *testing.T) {
 
 	p.Stop()
 	i.OK(i.Apply(t.Context(), "", filepath.Join("..", "deploy", "base", "bitnami.com_sealedsecrets.yaml")))
-	p = i.Run("--namespace", i.own)
+	p = i.Run(fuintest.Alone, "--namespace", i.own)
 	i.seesAll(p)
 	p.Stop()
-	p = i.Run("--namespace", i.own)
+	p = i.Run(fuintest.Alone, "--namespace", i.own)
 	i.seesAll(p)
 	i.unwritten("a restart under the own CRD", secrets)
 	if n := p.Metric(operations); n != 0 || strings.Contains(p.Log.String(), "drops status.fuin") {

@@ -17,7 +17,7 @@ import (
 func TestLastKeyIsReplaced(t *testing.T) {
 	s := newSystem(t, kubetest.New(t, kubetest.Config{}))
 	p := s.Run(fuintest.Alone)
-	before := s.keys()
+	before := s.allKeys()
 	revoked := s.Recipient("cert.pem").Fingerprint()
 	for name := range before {
 		if strings.HasPrefix(name, "sealed-secrets-key") {

@@ -138,7 +138,7 @@ func TestDeletionsThatNobodyWatched(t *testing.T) {
 	s.OK(s.Client().Delete(t.Context(), fuintest.NamedSecret(ns, "loses-secret")))
 	s.OK(s.Client().Delete(t.Context(), fuintest.NamedSealedSecret(ns, "goes")))
 	s.OK(s.APIServer.Stop())
-	s.OK(s.APIServer.Start(t.Context()))
+	s.RestartAPIServer()
 	s.OK(p.Cmd.Process.Signal(syscall.SIGCONT))
 	s.Opens(ns, "loses-secret", "k", "v")
 	s.Eventually("the Secret of the one that went is collected", func() bool { return s.Secret(ns, "goes") == nil })
@@ -152,7 +152,7 @@ func TestSurvivesTheAPIServer(t *testing.T) {
 	s.others(ns)
 	sealed := s.Seal(secret(ns, "late", "k", "v"), true)
 	s.OK(s.APIServer.Stop())
-	s.OK(s.APIServer.Start(t.Context()))
+	s.RestartAPIServer()
 	s.Put(sealed)
 	s.Opens(ns, "late", "k", "v")
 }

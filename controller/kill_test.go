@@ -27,9 +27,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		p.Kill()
 	}
 	p := s.Run(fuintest.Alone)
-	// Ready is who has a ring; the MAC's key may come a moment later.
-	s.Eventually("one RSA key, one age key and the MAC's", func() bool { return len(s.keys()) == 3 })
-	first := s.keys()
+	first := s.allKeys()
 	ns := s.Namespace(t)
 	killed := make(chan struct{})
 	last := make(chan int, 1)
@@ -69,6 +67,17 @@ func (s *system) keepChanging(ns string, stop chan struct{}) (round int) {
 		default:
 		}
 	}
+}
+
+// allKeys are those that a controller makes first. Ready is who has a ring; the
+// MAC's key may come a moment later.
+func (s *system) allKeys() (all map[string]types.UID) {
+	s.T.Helper()
+	s.Eventually("there are one RSA key, one age key and the MAC's", func() bool {
+		all = s.keys()
+		return len(all) == 3
+	})
+	return all
 }
 
 // keys lists the UIDs of the key Secrets by name.

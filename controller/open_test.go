@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"fuin.dev/controller/api/bitnami"
+	"fuin.dev/controller/fuintest"
 	"fuin.dev/controller/kubetest"
 	corev1 "k8s.io/api/core/v1"
 )

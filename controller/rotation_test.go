@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -23,7 +22,7 @@ import (
 // storm is how long clients seal while keys rotate, and how often a replica is
 // killed meanwhile.
 func storm() (lasts, kill time.Duration) {
-	if os.Getenv("FUIN_SOAK") != "" {
+	if fuintest.Soak() {
 		return time.Minute, 10 * time.Second
 	}
 	return 15 * time.Second, 6 * time.Second
@@ -36,10 +35,11 @@ const rotation = 2 * time.Second
 // again and again. Every object opens, every key stays, and none is made twice.
 func TestRotationUnderLoad(t *testing.T) {
 	s := newSystem(t, kubetest.New(t, kubetest.Config{}))
+	began := time.Now()
 	replicas := []*fuintest.Process{s.Run("--key-renew-period", "2s"), s.Run("--key-renew-period", "2s")}
 	ns := s.Namespace(t)
 	lasts, kill := storm()
-	ctx, cancel := context.WithTimeout(t.Context(), lasts)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var clients errgroup.Group
 	made := make([]int, 4)
@@ -53,18 +53,18 @@ func TestRotationUnderLoad(t *testing.T) {
 	watching := make(chan struct{})
 	go func() {
 		defer close(watching)
-		for ctx.Err() == nil {
+		for tick := time.Tick(100 * time.Millisecond); ctx.Err() == nil; <-tick {
 			seen.add(s.rsaSecrets(t.Context()))
 		}
 	}()
-	for i := 0; ctx.Err() == nil; i++ {
-		select {
-		case <-time.After(kill):
-			replicas[i%2].Kill()
-			replicas[i%2] = s.Start("--key-renew-period", "2s")
-		case <-ctx.Done():
-		}
+	for i := range int(lasts / kill) {
+		time.Sleep(kill)
+		replicas[i%2].Kill()
+		replicas[i%2] = s.Start("--key-renew-period", "2s")
 	}
+	time.Sleep(lasts % kill)
+	s.Eventually("keys were made", func() bool { return len(s.rsaSecrets(t.Context())) >= 3 })
+	cancel()
 	s.OK(clients.Wait())
 	<-watching
 	total := 0
@@ -74,12 +74,12 @@ func TestRotationUnderLoad(t *testing.T) {
 			s.Opens(ns, nameOf(c, i), "k", valueOf(c, i))
 		}
 	}
-	ring := s.rsaSecrets(t.Context())
-	t.Logf("%d objects, %d keys in %s", total, len(ring), lasts)
+	ring, took := s.rsaSecrets(t.Context()), time.Since(began)
+	t.Logf("%d objects, %d keys in %s", total, len(ring), took)
 	seen.stay(t, ring)
 	apart(t, ring)
-	if most := int(lasts/rotation) + 2; len(ring) < 3 || len(ring) > most {
-		t.Errorf("%d keys, want 3 to %d", len(ring), most)
+	if most := int(took/rotation) + 2; len(ring) > most {
+		t.Errorf("%d keys, want %d at most", len(ring), most)
 	}
 }
 

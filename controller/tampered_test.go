@@ -11,22 +11,24 @@ import (
 	"fuin.dev/controller/kubetest"
 	"fuin.dev/keys"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // setStatus writes a status as somebody who may would, whoever else writes.
 func (s *system) setStatus(namespace, name string, status map[string]any) {
 	s.T.Helper()
-	s.OK(retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+	s.Eventually("a status is written", func() bool {
 		u := fuintest.NamedSealedSecret(namespace, name)
-		if err := s.Client().Get(s.T.Context(), fuintest.Key(namespace, name), u); err != nil {
-			return err
-		}
+		s.OK(s.Client().Get(s.T.Context(), fuintest.Key(namespace, name), u))
 		u.Object["status"] = status
-		return s.Client().Status().Update(s.T.Context(), u)
-	}))
+		err := s.Client().Status().Update(s.T.Context(), u)
+		if !apierrors.IsConflict(err) {
+			s.OK(err)
+		}
+		return err == nil
+	})
 }
 
 // statusOf is the status as it stands there.

@@ -178,7 +178,7 @@ func TestTooMuchForOneCall(t *testing.T) {
 // Calls of many at once get their own results, also beside some that are
 // killed.
 func TestConcurrentCalls(t *testing.T) {
-	pool := open(t, render.Config{Size: 3, Deadline: 2 * time.Second})
+	pool := open(t, render.Config{Size: 3, Deadline: 30 * time.Second})
 	var g errgroup.Group
 	for i := range 60 {
 		g.Go(func() error {

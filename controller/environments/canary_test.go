@@ -12,7 +12,6 @@ import (
 	"fuin.dev/controller/fuintest"
 	"fuin.dev/controller/gittest"
 	"fuin.dev/controller/kubetest"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -108,11 +107,7 @@ func TestNoPlaintextComesOutOfEnvironments(t *testing.T) {
 		}
 	}
 	s.Search("Environment good", good.Get().Status, canary)
-	var events corev1.EventList
-	s.OK(s.Client().List(t.Context(), &events, client.InNamespace(ns)))
-	if len(events.Items) < len(all) {
-		t.Errorf("only %d events", len(events.Items))
-	}
+	events := s.Events(ns, len(all))
 	s.Search("events", events, canary)
 	dump := &unstructured.UnstructuredList{}
 	dump.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(v1alpha1.Kind + "List"))

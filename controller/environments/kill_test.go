@@ -91,7 +91,7 @@ func TestEnvironmentKilledAtAnyMoment(t *testing.T) {
 		s.Last = e.converged(round)
 		return s.Last == ""
 	})
-	env := e.becomes(metav1.ConditionTrue, "Applied", "")
+	env := e.applies() // and only then the inventory has no more than that
 	if n := len(env.Status.Inventory); n != crowd*4/5 {
 		t.Errorf("the inventory has %d objects, want %d", n, crowd*4/5)
 	}
@@ -127,8 +127,7 @@ func TestEnvironmentOutlivesItsServers(t *testing.T) {
 		if tt.api {
 			s.OK(s.APIServer.Stop())
 		}
-		_, err := e.Repo.Commit(t.Context(), gittest.Commit{Files: sealed, Replace: true})
-		s.OK(err)
+		e.commit(sealed)
 		time.Sleep(outage())
 		if !tt.api {
 			e.becomes(metav1.ConditionFalse, "Unreachable", "")
@@ -137,7 +136,7 @@ func TestEnvironmentOutlivesItsServers(t *testing.T) {
 			}
 		}
 		if tt.api {
-			s.OK(s.APIServer.Start(t.Context()))
+			s.RestartAPIServer()
 		}
 		if tt.git {
 			s.OK(git.Resume())

@@ -56,8 +56,11 @@ func TestDeletion(t *testing.T) {
 			tt.before(e)
 			s.OK(client.IgnoreNotFound(s.Client().Delete(t.Context(), e.Object())))
 			e.gone()
-			if remains := e.configMap("m") != nil; remains != tt.remains {
-				t.Errorf("the ConfigMap remains: %v", remains)
+			if tt.remains && e.configMap("m") == nil {
+				t.Error("the ConfigMap is gone")
+			}
+			if !tt.remains { // with the Environment, or with the namespace a little later
+				e.Eventually("the ConfigMap is gone", func() bool { return e.configMap("m") == nil })
 			}
 		})
 	}
@@ -246,7 +249,7 @@ spec:
 func TestWaitForReady(t *testing.T) {
 	s := newSystem(t, kubetest.Shared(t))
 	s.Run(fuintest.Alone)
-	e := s.environment(gittest.New(t).New(t, "wait"), s.Tenant(), "wait", map[string]any{"wait": true, "timeout": "3s"})
+	e := s.environment(gittest.New(t).New(t, "wait"), s.Tenant(), "wait", map[string]any{"wait": true, "timeout": "5s"})
 	e.commit(files{"web.yaml": workload("web", "db"), "db.yaml": e.sealed("db", "pw", "x")})
 	e.becomes(metav1.ConditionFalse, "Timeout", "Deployment "+e.NS+"/web")
 	e.Declare(map[string]any{"wait": true})

@@ -2,6 +2,7 @@ package environments_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -127,7 +128,8 @@ func (s *system) rendered(args ...string) (all []*unstructured.Unstructured) {
 }
 
 // stands fails unless an object is in the cluster as it is printed: applied
-// again by the same owner, with the Environment's labels, it stays the same.
+// again by the same owner, with the Environment's labels, it stays the same, once
+// Kubernetes' own controllers have added to it what they do.
 func (e *environment) stands(o *unstructured.Unstructured) {
 	e.T.Helper()
 	labels := o.GetLabels()
@@ -136,20 +138,17 @@ func (e *environment) stands(o *unstructured.Unstructured) {
 	}
 	labels["fuin.dev/environment"], labels["fuin.dev/environment-namespace"] = e.Name, e.NS
 	o.SetLabels(labels)
-	live := &unstructured.Unstructured{}
-	live.SetGroupVersionKind(o.GroupVersionKind())
-	if err := e.Client().Get(e.T.Context(), client.ObjectKeyFromObject(o), live); err != nil {
-		e.T.Errorf("%s %s: %v", o.GetKind(), o.GetName(), err)
-		return
-	}
-	again := o.DeepCopy()
-	e.OK(e.Client().Apply(e.T.Context(), client.ApplyConfigurationFromUnstructured(again), client.FieldOwner("fuin"), client.ForceOwnership, client.DryRunAll))
-	for _, u := range []*unstructured.Unstructured{live, again} {
-		u.SetManagedFields(nil)
-		u.SetResourceVersion("")
-		unstructured.RemoveNestedField(u.Object, "status")
-	}
-	if !equality.Semantic.DeepEqual(live.Object, again.Object) {
-		e.T.Errorf("%s %s is\n%v\nand is printed as\n%v", o.GetKind(), o.GetName(), live.Object, again.Object)
-	}
+	e.Eventually(fmt.Sprintf("%s %s is as it is printed", o.GetKind(), o.GetName()), func() bool {
+		live := fuintest.Named(o.GroupVersionKind(), o.GetNamespace(), o.GetName())
+		e.OK(e.Client().Get(e.T.Context(), client.ObjectKeyFromObject(o), live))
+		again := o.DeepCopy()
+		e.OK(e.Client().Apply(e.T.Context(), client.ApplyConfigurationFromUnstructured(again), client.FieldOwner("fuin"), client.ForceOwnership, client.DryRunAll))
+		for _, u := range []*unstructured.Unstructured{live, again} {
+			u.SetManagedFields(nil)
+			u.SetResourceVersion("")
+			unstructured.RemoveNestedField(u.Object, "status")
+		}
+		e.Last = fmt.Sprintf("it is\n%v\nand is printed as\n%v", live.Object, again.Object)
+		return equality.Semantic.DeepEqual(live.Object, again.Object)
+	})
 }

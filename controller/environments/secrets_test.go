@@ -117,7 +117,7 @@ func TestSecretsComeFirst(t *testing.T) {
 			if secret == nil || workload == nil {
 				continue // two files got one name
 			}
-			if version(t, secret.ResourceVersion) > version(t, workload.ResourceVersion) {
+			if s.Version(secret) > s.Version(workload) {
 				t.Errorf("%s: the Secret was written at %s, the workload at %s", name, secret.ResourceVersion, workload.ResourceVersion)
 			}
 			if workload.CreationTimestamp.Time.Before(secret.CreationTimestamp.Time) {
@@ -125,15 +125,6 @@ func TestSecretsComeFirst(t *testing.T) {
 			}
 		}
 	}
-}
-
-func version(t *testing.T, text string) int {
-	t.Helper()
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
 }
 
 // TestPlaintextIsRefused: a Secret that is not sealed keeps the whole set out,

@@ -91,7 +91,7 @@ func TestAChartWithSealedValues(t *testing.T) {
 		if got := e.Secret(ns, "web-registry"); got.Type != corev1.SecretTypeDockerConfigJson {
 			t.Errorf("web-registry is of type %s", got.Type)
 		}
-		before := e.SealedSecret(ns, "web-auth").ResourceVersion
+		before, _ := e.Rests(ns, "web-auth")
 		e.commit(withNote(chart))
 		e.applies()
 		if after := e.SealedSecret(ns, "web-auth").ResourceVersion; after != before {

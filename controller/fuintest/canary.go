@@ -3,8 +3,11 @@ package fuintest
 import (
 	"encoding/base64"
 	"encoding/json"
-	"os"
+	"fmt"
 	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // Search fails the test if a canary stands in what came out, plain, in base64,
@@ -24,13 +27,15 @@ func (s *System) Search(name string, what any, canary string) {
 	}
 }
 
-// Soak tells whether the long tests are asked for, as make soak does.
-func Soak() bool { return os.Getenv("FUIN_SOAK") != "" }
-
-// Kills is how often a controller is killed: five times, thirty in a soak.
-func Kills() int {
-	if Soak() {
-		return 30
-	}
-	return 5
+// Events are those of a namespace, or of all, once there are so many: they come
+// when they come.
+func (s *System) Events(namespace string, least int) corev1.EventList {
+	s.T.Helper()
+	var events corev1.EventList
+	s.Eventually(fmt.Sprintf("there are %d events", least), func() bool {
+		s.OK(s.Client().List(s.T.Context(), &events, client.InNamespace(namespace)))
+		s.Last = fmt.Sprint(len(events.Items))
+		return len(events.Items) >= least
+	})
+	return events
 }

@@ -116,6 +116,15 @@ func (s *System) Eventually(what string, holds func() bool) {
 	}
 }
 
+// RestartAPIServer starts the API server again, and with it the controllers of
+// Kubernetes: some of them would take half a minute to see that it is back.
+func (s *System) RestartAPIServer() {
+	s.T.Helper()
+	s.OK(s.APIServer.Start(s.T.Context()))
+	s.OK(s.ControllerManager.Stop())
+	s.OK(s.ControllerManager.Start(s.T.Context()))
+}
+
 // Tenant makes a namespace that is ready for Environments, as deploy/tenant
 // makes it.
 func (s *System) Tenant() (namespace string) {

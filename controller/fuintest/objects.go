@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -194,6 +195,14 @@ func (s *System) Versions(namespace string, names []string) map[string]string {
 		out[name] = sealed + " " + made
 	}
 	return out
+}
+
+// Version is an object's, which is in the order of writes.
+func (s *System) Version(o client.Object) int {
+	s.T.Helper()
+	n, err := strconv.Atoi(o.GetResourceVersion())
+	s.OK(err)
+	return n
 }
 
 // NamedSecret is a Secret of which nothing is known but its name.

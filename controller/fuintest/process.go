@@ -26,8 +26,9 @@ type Process struct {
 	Metrics string // URL of its metrics
 	Cmd     *exec.Cmd
 
-	t    testing.TB
-	done chan struct{}
+	t     testing.TB
+	done  chan struct{}
+	ended bool // by the test
 }
 
 // Output is what a process wrote, for whoever reads along.
@@ -56,8 +57,21 @@ const Alone = "--leader-elect=false"
 func (s *System) Run(args ...string) *Process {
 	s.T.Helper()
 	p := s.Start(args...)
-	s.Eventually("the controller serves", p.Serves)
+	s.Eventually("the controller serves", func() bool { return p.Serves() || p.gone() })
+	if p.gone() {
+		s.T.Fatal("the controller ended before it served")
+	}
 	return p
+}
+
+// gone tells that the process is no more, whoever ended it.
+func (p *Process) gone() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // Start starts a controller. It ends with the test.
@@ -86,11 +100,13 @@ const grace = time.Minute
 // Stop ends the controller as a cluster does, and reports what it said if the
 // test failed.
 func (p *Process) Stop() {
-	select {
-	case <-p.done:
+	if p.gone() {
+		if p.t.Failed() && !p.ended {
+			p.t.Log("the controller ended by itself:\n" + p.Log.String())
+		}
 		return
-	default:
 	}
+	p.ended = true
 	_ = p.Cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-p.done:
@@ -106,6 +122,7 @@ func (p *Process) Stop() {
 
 // Kill is kill -9.
 func (p *Process) Kill() {
+	p.ended = true
 	_ = p.Cmd.Process.Kill()
 	<-p.done
 }

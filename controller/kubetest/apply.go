@@ -31,7 +31,7 @@ const fieldOwner = client.FieldOwner("kubetest")
 // Waits for something that the servers do by themselves.
 const (
 	pollEvery = 20 * time.Millisecond
-	pollFor   = 30 * time.Second
+	pollFor   = 2 * time.Minute
 )
 
 // newClient makes the client behind Client, with a scheme of its own.

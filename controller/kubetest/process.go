@@ -37,12 +37,12 @@ type running struct {
 }
 
 // startTimeout bounds how long a program may take to become ready.
-const startTimeout = time.Minute
+const startTimeout = 3 * time.Minute
 
 // errStopped is what Start returns after the cluster was stopped.
 var errStopped = errors.New("the cluster is stopped")
 
-// Start runs the program and waits until it is ready, a minute at most. One that
+// Start runs the program and waits until it is ready, three minutes at most. One that
 // runs already is not started again.
 func (p *Process) Start(ctx context.Context) error {
 	p.mu.Lock()

@@ -52,7 +52,7 @@ func (s *stand) users() vaulttest.Users {
 // wrote one; the workload rolls each time; and old ones are left to end.
 func TestShortLivedCredentials(t *testing.T) {
 	s := newStand(t, kubetest.Shared(t), vaulttest.New(t, vaulttest.Config{}))
-	const life = 16 * time.Second
+	const life = 24 * time.Second
 	ref := s.database(life)
 	p := s.Run(fuintest.Alone)
 	e := s.environment(gittest.New(t).New(t, "leases"), nil)
@@ -67,8 +67,8 @@ func TestShortLivedCredentials(t *testing.T) {
 	e.becomes(e.commit(all), metav1.ConditionTrue, "Applied", "")
 
 	var seen []string
-	for began := time.Now(); len(seen) < 5; time.Sleep(20 * time.Millisecond) {
-		if time.Since(began) > 2*time.Minute {
+	for began := time.Now(); len(seen) < 4; time.Sleep(20 * time.Millisecond) {
+		if time.Since(began) > 4*time.Minute {
 			t.Fatalf("only %d leases", len(seen))
 		}
 		made := s.Secret(e.NS, "db")
@@ -170,7 +170,7 @@ func TestLeasesOutlastRestartsAndEdits(t *testing.T) {
 func TestCertificates(t *testing.T) {
 	s := newStand(t, kubetest.Shared(t), vaulttest.Shared(t))
 	ns := s.tenant()
-	s.OK(s.vault.PKI(t.Context(), s.name+"-pki", "web", 30*time.Second))
+	s.OK(s.vault.PKI(t.Context(), s.name+"-pki", "web", 40*time.Second))
 	s.Run(fuintest.Alone)
 	ref := func(field string) string {
 		return "ref+vault://" + s.name + "-pki/issue/web?common_name=shop.example#/" + field + "+"

@@ -61,7 +61,7 @@ func (s *stand) connect(more map[string]any) {
 		"address": s.vault.Addresses[0], "caBundle": base64.StdEncoding.EncodeToString(s.vault.CA),
 		"auth":              map[string]any{"jwt": map[string]any{"mount": s.name + "-jwt", "role": "reader", "audience": "vault"}},
 		"namespaceSelector": map[string]any{"matchLabels": map[string]any{"test": s.name}},
-		"refreshInterval":   "10s", "timeout": "2s", "qps": 1000,
+		"refreshInterval":   "10s", "timeout": "1m", "qps": 1000,
 	}
 	maps.Copy(spec, more)
 	s.apply(map[string]any{

@@ -71,9 +71,14 @@ func TestStaleIsSaidOnce(t *testing.T) {
 	s.has(ns, "db", map[string]string{"password": "v0"})
 	s.OK(vault.Seal(t.Context(), 0))
 	s.says(ns, "db", bitnami.Stale, corev1.ConditionTrue, "VaultSealed")
+	again := func(times float64) {
+		t.Helper()
+		tries := p.Metric("fuin_vault_failures_total")
+		s.Eventually("it was tried again", func() bool { return p.Metric("fuin_vault_failures_total") >= tries+times })
+	}
+	again(1) // what was under way when it was sealed may have failed otherwise
 	before := s.SealedSecret(ns, "db").ResourceVersion
-	tries := p.Metric("fuin_vault_failures_total")
-	s.Eventually("it was tried three times more", func() bool { return p.Metric("fuin_vault_failures_total") >= tries+3 })
+	again(3)
 	if after := s.SealedSecret(ns, "db").ResourceVersion; after != before {
 		t.Errorf("the status was written again: %s, then %s", before, after)
 	}

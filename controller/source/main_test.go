@@ -36,7 +36,7 @@ func newStore(t *testing.T, config source.Config) *source.Store {
 		config.Dir = t.TempDir()
 	}
 	if config.Timeout == 0 {
-		config.Timeout = 30 * time.Second
+		config.Timeout = 2 * time.Minute
 	}
 	store, err := source.New(config)
 	if err != nil {

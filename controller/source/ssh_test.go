@@ -97,5 +97,6 @@ func TestSilentServers(t *testing.T) {
 		g.URL = scheme + "://" + l.Addr().String() + "/app.git"
 		w.refused(g, source.Timeout)
 	}
+	w.store = newStore(t, source.Config{})
 	w.refused(source.Git{URL: "http://127.0.0.1:1/app.git"}, source.Unreachable)
 }

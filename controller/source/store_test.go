@@ -59,7 +59,7 @@ func TestCallersShareAnAnswer(t *testing.T) {
 	for range 49 {
 		callers.Go(ask)
 	}
-	time.AfterFunc(100*time.Millisecond, func() { close(g.open) })
+	time.AfterFunc(500*time.Millisecond, func() { close(g.open) })
 	callers.Wait()
 	// On a busy machine some come late, and ask once more.
 	if n := w.repo.Listings(); n > 10 || w.repo.Fetches() != 1 {

@@ -143,7 +143,7 @@ func TestHostileTrees(t *testing.T) {
 	for _, branch := range []string{"bomb", "deep", "large"} {
 		w.refused(w.ref(source.Ref{Branch: branch}), source.TooLarge)
 	}
-	if took := time.Since(started); took > 20*time.Second {
+	if took := time.Since(started); took > time.Minute {
 		t.Errorf("it took %s", took)
 	}
 	short := treeOf([3]string{"100644", "f", blob})

@@ -73,7 +73,7 @@ func TestCertificatesAreIssued(t *testing.T) {
 func TestDatabaseUsersEndWithTheirLease(t *testing.T) {
 	s := vaulttest.New(t, vaulttest.Config{})
 	ok(t, s.Database(t.Context(), "database"))
-	ok(t, s.DatabaseRole(t.Context(), "database", "short", 2*time.Second))
+	ok(t, s.DatabaseRole(t.Context(), "database", "short", 8*time.Second))
 	ok(t, s.DatabaseRole(t.Context(), "database", "long", time.Hour))
 	names := map[string]string{}
 	for _, role := range []string{"short", "long"} {
@@ -93,7 +93,7 @@ func TestDatabaseUsersEndWithTheirLease(t *testing.T) {
 		t.Error("a user went before Vault could remove it")
 	}
 	ok(t, s.Process.Start(t.Context()))
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		left := slices.Collect(maps.Keys(users(t, s)))
 		if len(left) == 1 && left[0] == names["long"] {
 			break
@@ -114,17 +114,17 @@ func TestLeasesOfABatchTokenEndWithIt(t *testing.T) {
 	ok(t, s.Database(t.Context(), "database"))
 	ok(t, s.DatabaseRole(t.Context(), "database", "long", time.Hour))
 	ok(t, s.Policy(t.Context(), "reads", "", `path "database/creds/*" { capabilities = ["read"] }`))
-	role, secret, err := s.AppRole(t.Context(), "approle", vaulttest.Role{Name: "app", TTL: 2 * time.Second, Policies: []string{"reads"}})
+	role, secret, err := s.AppRole(t.Context(), "approle", vaulttest.Role{Name: "app", TTL: 8 * time.Second, Policies: []string{"reads"}})
 	ok(t, err)
 	token := loginAppRole(t, s, role, secret)
 	c, err := s.As(token)
 	ok(t, err)
 	made, err := c.Logical().ReadWithContext(t.Context(), "database/creds/long")
 	ok(t, err)
-	if made.LeaseDuration > 2 {
-		t.Errorf("a lease of %d s under a token of 2 s", made.LeaseDuration)
+	if made.LeaseDuration > 8 {
+		t.Errorf("a lease of %d s under a token of 8 s", made.LeaseDuration)
 	}
-	for deadline := time.Now().Add(30 * time.Second); len(users(t, s)) > 0; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); len(users(t, s)) > 0; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the user outlived the token")
 		}
