@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"fuin.dev/controller/kubetest"
+	"fuin.dev/controller/port"
 )
 
 // A Process is a running controller.
@@ -141,9 +141,9 @@ func (p *Process) Serves() bool {
 // FreeAddress is one that nobody listens on, for what cannot choose itself.
 func (s *System) FreeAddress() string {
 	s.T.Helper()
-	port, err := kubetest.FreePort()
+	free, err := port.Free()
 	s.OK(err)
-	return net.JoinHostPort("127.0.0.1", port)
+	return net.JoinHostPort("127.0.0.1", free)
 }
 
 // Metric sums the samples of a metric, all labels together.

@@ -26,6 +26,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"fuin.dev/controller/port"
 )
 
 // Config changes what Start runs. The zero value suits most tests.
@@ -129,7 +131,11 @@ func (s *Server) Resume() error {
 func (s *Server) listen(r *running) (err error) {
 	for i, address := range s.addresses {
 		if address == "" {
-			address = "127.0.0.1:0"
+			free, err := port.Free()
+			if err != nil {
+				return err
+			}
+			address = net.JoinHostPort("127.0.0.1", free)
 		}
 		if r.listeners[i], err = net.Listen("tcp", address); err != nil {
 			return err

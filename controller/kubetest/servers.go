@@ -5,14 +5,12 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
-	"math/big"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 
+	"fuin.dev/controller/port"
 	"k8s.io/client-go/rest"
 )
 
@@ -25,11 +23,11 @@ const (
 
 // prepare writes the files that the servers need and describes the servers.
 func (c *Cluster) prepare(config Config) error {
-	etcdPort, err := FreePort()
+	etcdPort, err := port.Free()
 	if err != nil {
 		return err
 	}
-	apiPort, err := FreePort()
+	apiPort, err := port.Free()
 	if err != nil {
 		return err
 	}
@@ -147,23 +145,4 @@ func serving(transport http.RoundTripper, url string) func(context.Context) erro
 		}
 		return err
 	}
-}
-
-// FreePort picks a loopback port below those that the kernel gives to outgoing
-// connections, so that a server can be stopped and find its port free again.
-func FreePort() (string, error) {
-	const lowest, highest, attempts = 20000, 32000, 100
-	var err error
-	for range attempts {
-		var n *big.Int
-		if n, err = rand.Int(rand.Reader, big.NewInt(highest-lowest)); err != nil {
-			return "", err
-		}
-		port := strconv.Itoa(lowest + int(n.Int64()))
-		var l net.Listener
-		if l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", port)); err == nil {
-			return port, l.Close()
-		}
-	}
-	return "", fmt.Errorf("finding a free port: %w", err)
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 	corev1 "k8s.io/api/core/v1"
@@ -38,13 +39,23 @@ func AtEnd(stop func() error) {
 // goroutine that is left over fails the package; options name exceptions.
 func Main(m *testing.M, options ...goleak.Option) {
 	code := m.Run()
-	for _, check := range append(ends.all, func() error { return goleak.Find(options...) }) {
+	for _, check := range append(ends.all, func() error { return leftOver(options) }) {
 		if err := check(); err != nil && code == 0 {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}
 	}
 	os.Exit(code)
+}
+
+// leftOver looks for goroutines that do not end, and gives the others time to.
+func leftOver(options []goleak.Option) error {
+	for deadline := time.Now().Add(30 * time.Second); ; {
+		err := goleak.Find(options...) // which waits a moment itself
+		if err == nil || time.Now().After(deadline) {
+			return err
+		}
+	}
 }
 
 // Shared returns the cluster of the package, whose TestMain calls Main. The

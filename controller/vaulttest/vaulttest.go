@@ -26,6 +26,7 @@ import (
 	"github.com/hashicorp/vault/api"
 
 	"fuin.dev/controller/kubetest"
+	"fuin.dev/controller/port"
 )
 
 // Config changes what Start runs. The zero value suits most tests.
@@ -73,11 +74,11 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 func (s *Server) start(ctx context.Context, program string, cores int) error {
 	args := []string{"-dir", s.Dir}
 	for range cores {
-		port, err := kubetest.FreePort()
+		free, err := port.Free()
 		if err != nil {
 			return err
 		}
-		address := net.JoinHostPort("127.0.0.1", port)
+		address := net.JoinHostPort("127.0.0.1", free)
 		args = append(args, address)
 		s.Addresses = append(s.Addresses, "https://"+address)
 	}
