@@ -131,52 +131,60 @@ func TestConditions(t *testing.T) {
 
 // Nobody reads while it is away, and it is found to be well again all the same.
 func TestAnOutageAndItsEndAreSeen(t *testing.T) {
-	s := newSystemWith(t, vaulttest.New(t, vaulttest.Config{}))
-	s.look()
-	conn := s.connect(nil)
-	ns := s.tenant()
-	s.put("apps/"+ns+"/x", map[string]any{"k": "v"})
-	s.eventually("it resolves", func() bool { _, err := s.resolve(ns, "apps/"+ns+"/x#/k"); return err == nil })
-	for _, outage := range []struct {
-		says       []string
-		begin, end func() error
-	}{
-		{
+	base := newSystemWith(t, vaulttest.New(t, vaulttest.Config{}))
+	for name, o := range map[string]outage{
+		"sealed": {
 			[]string{"Ready=False/VaultSealed", "Reachable=True/Answers", "Sealed=True/VaultSealed", "Authenticated=True/LoggedIn"},
-			func() error { return s.Vault.Seal(t.Context(), 0) }, func() error { return s.Vault.Unseal(t.Context(), 0) },
+			func() error { return base.Vault.Seal(t.Context(), 0) }, func() error { return base.Vault.Unseal(t.Context(), 0) },
 		},
-		{
+		"stopped": {
 			[]string{"Ready=False/VaultUnreachable", "Reachable=False/VaultUnreachable", "Sealed=Unknown/VaultUnreachable"},
-			s.Vault.Process.Stop, func() error { return s.Vault.Process.Start(t.Context()) },
+			base.Vault.Process.Stop, func() error { return base.Vault.Process.Start(t.Context()) },
 		},
 	} {
-		well := s.well.count(conn)
-		s.ok(outage.begin())
-		s.eventually("it fails", func() bool {
-			_, err := s.resolver.Resolve(t.Context(), vault.Request{Namespace: ns, References: s.refs("apps/" + ns + "/x#/k"), NotBefore: time.Now()})
-			return err != nil
+		t.Run(name, func(t *testing.T) {
+			s := base.in(t)
+			s.look()
+			conn, ns := s.connect(nil), s.tenant()
+			s.put("apps/"+ns+"/x", map[string]any{"k": "v"})
+			s.eventually("it resolves", func() bool { _, err := s.resolve(ns, "apps/"+ns+"/x#/k"); return err == nil })
+			well := s.well.count(conn)
+			s.ok(o.begin())
+			s.eventually("it fails", func() bool {
+				_, err := s.resolver.Resolve(t.Context(), vault.Request{Namespace: ns, References: s.refs("apps/" + ns + "/x#/k"), NotBefore: time.Now()})
+				return err != nil
+			})
+			s.saysOnce(conn, ns, o)
+			s.ok(o.end())
+			s.says(conn, "Ready=True/Answers", "Reachable=True/Answers", "Sealed=False/Unsealed", "Authenticated=True/LoggedIn")
+			s.eventually("it is told that it is well again", func() bool { return s.well.count(conn) > well })
 		})
-		reason := meta.FindStatusCondition(s.says(conn, outage.says...).Status.Conditions, v1alpha1.Ready).Reason
-		twice := func() {
-			tries := s.metric("fuin_vault_requests_total", conn, reason)
-			s.eventually("it is tried twice more", func() bool { return s.metric("fuin_vault_requests_total", conn, reason) >= tries+2 })
-		}
-		twice() // what was under way may have failed in other words, which stay until new ones are met twice
-		before := s.says(conn, outage.says...)
-		twice()
-		_, err := s.resolve(ns, "old/"+ns+"/x#/k")
-		if f := s.fails(reason, err); f.Message != messageOf(before, v1alpha1.Ready) {
-			t.Errorf("it fails with %q and says %q", f.Message, messageOf(before, v1alpha1.Ready))
-		}
-		if now := s.connection(conn); now.ResourceVersion != before.ResourceVersion {
-			t.Errorf("it is written while nothing changes:\n%+v\n%+v", before.Status, now.Status)
-		}
-		s.ok(outage.end())
-		s.says(conn, "Ready=True/Answers", "Reachable=True/Answers", "Sealed=False/Unsealed", "Authenticated=True/LoggedIn")
-		if s.well.count(conn) <= well {
-			t.Error("it is not told that it is well again")
-		}
 	}
+}
+
+// outage is what a Vault suffers, and what its connection says then.
+type outage struct {
+	says       []string
+	begin, end func() error
+}
+
+// saysOnce wants the outage told in the conditions as to who reads, and no status
+// written while tries fail alike.
+func (s *system) saysOnce(conn, ns string, o outage) {
+	s.t.Helper()
+	before := s.says(conn, o.says...)
+	reason := meta.FindStatusCondition(before.Status.Conditions, v1alpha1.Ready).Reason
+	tries := s.metric("fuin_vault_requests_total", conn, reason)
+	s.eventually("it is tried twice more", func() bool { return s.metric("fuin_vault_requests_total", conn, reason) >= tries+2 })
+	now := s.connection(conn)
+	// What was under way may have failed in other words, which stay until new ones are met twice.
+	if messageOf(now, v1alpha1.Ready) == messageOf(before, v1alpha1.Ready) && now.ResourceVersion != before.ResourceVersion {
+		s.t.Errorf("it is written while nothing changes:\n%+v\n%+v", before.Status, now.Status)
+	}
+	s.eventually("who reads is told what it says", func() bool {
+		_, err := s.resolve(ns, "old/"+ns+"/x#/k")
+		return s.fails(reason, err).Message == messageOf(s.connection(conn), v1alpha1.Ready)
+	})
 }
 
 func TestOneNamespaceWithoutRightsIsNoFailureOfTheConnection(t *testing.T) {
