@@ -5,7 +5,7 @@ import "slices"
 // entries merges the lines of three mappings. Entries go by their names. A
 // comment stays if neither side took it away, and is added if either wrote it:
 // comments are never a conflict.
-func (r *merging) entries(m [3]*layout, way []string) ([]byte, error) {
+func (r *merging) entries(m [3]*layout, way []string) ([][]byte, error) {
 	base, ours, theirs := m[0].lines, m[1].lines, m[2].lines
 	if len(base)*max(len(ours), len(theirs)) > maxAligned {
 		return nil, ErrUnmergeable
@@ -19,7 +19,7 @@ func (r *merging) entries(m [3]*layout, way []string) ([]byte, error) {
 	}
 	out = addEntries(out, theirs)
 	out = addComments(out, theirs, theirsInBase, ours, oursInBase)
-	var text []byte
+	var all [][]byte
 	for _, l := range out {
 		merged := []byte(l.text)
 		if l.entry != nil {
@@ -29,10 +29,10 @@ func (r *merging) entries(m [3]*layout, way []string) ([]byte, error) {
 			}
 		}
 		if len(merged) > 0 {
-			text = append(r.ended(text), merged...)
+			all = append(all, merged)
 		}
 	}
-	return text, nil
+	return all, nil
 }
 
 // maxAligned bounds the work of one mapping: lines of one side times those of

@@ -14,6 +14,8 @@ import (
 type layout struct {
 	head  []byte // the line of its key; a document has none
 	lines []line
+	tail  []byte // of JSON: the line that closes it
+	empty string // what stands behind the key where there is no entry
 }
 
 // A line of a layout is an entry, or else a comment or blank line.
@@ -39,7 +41,7 @@ func linesOf(entries []*part, tail []byte) []line {
 	}
 	for _, e := range entries {
 		add(e.lead)
-		out = append(out, line{entry: &part{name: e.name, body: e.body, doc: e.doc, at: e.at, spans: e.spans, key: e.key, node: e.node}})
+		out = append(out, line{entry: &part{name: e.name, body: e.body, doc: e.doc, at: e.at, spans: e.spans, key: e.key, node: e.node, isItems: e.isItems}})
 	}
 	add(tail)
 	return out
@@ -50,8 +52,14 @@ func (p *part) split() *layout {
 	switch {
 	case p.doc == nil:
 		return nil
+	case p.doc.format == JSON:
+		return p.splitJSON()
+	case p.isItem():
+		return p.splitItem()
 	case p.key == nil:
 		return p.splitDocument()
+	case p.isItems:
+		return p.splitItems()
 	case p.node.Kind != yaml.MappingNode:
 		return nil
 	}
@@ -84,6 +92,9 @@ func (p *part) splitDocument() *layout {
 	entries, end := p.entries(tree.Content[0], p.at)
 	if entries == nil {
 		return nil
+	}
+	for _, e := range entries {
+		e.isItems = p.isList() && e.name == "items"
 	}
 	return &layout{lines: linesOf(entries, p.doc.raw[end:])}
 }
@@ -156,7 +167,7 @@ func mergedHint(base, ours, theirs *part) ([]byte, bool) {
 	if ours.node.Style != 0 || !isPlain(strings.ReplaceAll(hint, ",", "")) { // a comma needs no quotes in lines
 		hint = (&editor{}).scalar(hint, ours.node)
 	}
-	return slices.Concat(raw[ours.at:s.start], []byte(hint), raw[s.end:ours.at+len(ours.body)]), true
+	return slices.Concat(raw[ours.at:s.start], []byte(hint), ours.body[s.end-ours.at:]), true
 }
 
 // provenMerge reads a merged file again: each sealed value must be that of the

@@ -37,6 +37,9 @@ type Merged struct {
 // Files merges. What comes out without conflict parses, and each sealed value
 // in it is that of the side which changed it.
 func (m Merge) Files(base, ours, theirs []byte) (Merged, error) {
+	if !bytes.Contains(slices.Concat(base, ours, theirs), []byte(kindSealedSecret)) {
+		return Merged{}, ErrUnmergeable
+	}
 	r := &merging{Merge: m}
 	sides := [3][]byte{trimMark(base), trimMark(ours), trimMark(theirs)}
 	var parts [3][]*part
@@ -46,7 +49,7 @@ func (m Merge) Files(base, ours, theirs []byte) (Merged, error) {
 			return Merged{}, err
 		}
 	}
-	if !slices.ContainsFunc(slices.Concat(parts[0], parts[1], parts[2]), (*part).isSealedSecret) {
+	if !slices.ContainsFunc(slices.Concat(parts[0], parts[1], parts[2]), (*part).holdsSealedSecrets) || !r.oneFormat(parts) {
 		return Merged{}, ErrUnmergeable
 	}
 	r.eol = (&document{raw: ours}).eol()
@@ -61,6 +64,31 @@ func (m Merge) Files(base, ours, theirs []byte) (Merged, error) {
 	return Merged{Out: out, Conflicts: r.conflicts}, nil
 }
 
+// ByLines merges by lines alone, as is left for what [Merge.Files] refuses. Where
+// that makes of manifests what is none, or a sealed value that neither side had
+// there, the whole files are a conflict.
+func (m Merge) ByLines(base, ours, theirs []byte) (Merged, error) {
+	out, conflict, err := m.Lines(base, ours, theirs)
+	switch {
+	case err != nil:
+		return Merged{}, err
+	case conflict:
+		return Merged{Out: out, Conflicts: []string{"lines"}}, nil
+	case parses(base, ours, theirs) && !provenMerge(base, ours, theirs, out):
+		r := &merging{Merge: m, eol: (&document{raw: ours}).eol()}
+		return Merged{Out: r.conflict(ours, theirs, []string{"the file, in ways that do not go together"}), Conflicts: r.conflicts}, nil
+	}
+	return Merged{Out: out}, nil
+}
+
+// parses reports whether all sides are manifests.
+func parses(sides ...[]byte) bool {
+	return !slices.ContainsFunc(sides, func(side []byte) bool {
+		_, ok := sealedIn(side)
+		return !ok
+	})
+}
+
 // A part is a document of a file, or an entry of a mapping, with its lines.
 type part struct {
 	name string // of the entry; what the document is
@@ -70,11 +98,34 @@ type part struct {
 	at   int // of body in the document
 
 	*spans               // those that follow are of an entry
-	key, node *yaml.Node // as they are written
+	key, node *yaml.Node // as they are written; an item of a List has no key
+	isItems   bool       // it is the items of a List
 }
 
-func (p *part) isSealedSecret() bool {
-	return p.doc != nil && p.doc.root != nil && (&walk{want: kindSealedSecret}).wanted(text(get(p.doc.root, "apiVersion")), text(get(p.doc.root, "kind")))
+// object is what a document or an item of a List reads as.
+func (p *part) object() *yaml.Node {
+	switch {
+	case p.isItem():
+		return p.node
+	case p.doc != nil:
+		return p.doc.root
+	}
+	return nil
+}
+
+func (p *part) isItem() bool { return p.node != nil && p.key == nil }
+
+func (p *part) isSealedSecret() bool { return p.is((*walk).wanted) }
+
+func (p *part) isList() bool { return p.is((*walk).isList) }
+
+func (p *part) is(kind func(w *walk, apiVersion, kind string) bool) bool {
+	o := p.object()
+	return o != nil && kind(&walk{want: kindSealedSecret}, text(get(o, "apiVersion")), text(get(o, "kind")))
+}
+
+func (p *part) holdsSealedSecrets() bool {
+	return p.doc.root != nil && len(p.doc.sealedSecrets()) > 0
 }
 
 // whole is the part with what stands above it.
@@ -99,12 +150,9 @@ func documentParts(data []byte) ([]*part, error) {
 		}
 		p := &part{doc: d, body: d.raw, name: "comments"}
 		if d.root != nil {
-			meta := get(d.root, "metadata")
-			p.name = strings.Join([]string{
-				text(get(d.root, "apiVersion")), text(get(d.root, "kind")), text(get(meta, "namespace")), text(get(meta, "name")),
-			}, " ")
+			p.name = identity(d.root)
 		}
-		if d.format == JSON || names[p.name] {
+		if names[p.name] {
 			return nil, ErrUnmergeable
 		}
 		names[p.name] = true
@@ -112,6 +160,14 @@ func documentParts(data []byte) ([]*part, error) {
 		out = append(out, p)
 	}
 	return out, nil
+}
+
+// identity is what tells an object from others.
+func identity(object *yaml.Node) string {
+	meta := get(object, "metadata")
+	return strings.Join([]string{
+		text(get(object, "apiVersion")), text(get(object, "kind")), text(get(meta, "namespace")), text(get(meta, "name")),
+	}, " ")
 }
 
 // cutMarker moves directives, comments and the line --- before a document to
@@ -136,6 +192,7 @@ func (p *part) cutMarker() {
 type merging struct {
 	Merge
 	eol       string
+	isJSON    bool
 	object    *yaml.Node // that is merged now
 	conflicts []string
 }
@@ -159,7 +216,7 @@ func (r *merging) documents(sides [3][]*part) ([]byte, error) {
 		}
 		if len(out) > 0 && len(merged) > 0 {
 			out = r.ended(out)
-			if !startsDocument(firstContent(merged)) && !hasDirectives(merged) {
+			if !r.isJSON && !startsDocument(firstContent(merged)) && !hasDirectives(merged) {
 				out = append(out, "---"+r.eol...)
 			}
 		}
@@ -236,10 +293,13 @@ func (r *merging) body(base, ours, theirs *part, way []string) ([]byte, error) {
 	switch {
 	case ours.key != nil:
 		way = append(slices.Clip(way), ours.name)
-	case !ours.isSealedSecret() || !theirs.isSealedSecret():
+	case ours.isSealedSecret() && theirs.isSealedSecret():
+		r.object = ours.object()
+	case ours.isItem() || !ours.isList() || !theirs.isList():
 		return r.text(base.body, ours.body, theirs.body, []string{ours.name})
-	default:
-		r.object = ours.doc.root
+	}
+	if ours.isItem() {
+		return r.item(base, ours, theirs)
 	}
 	switch {
 	case slices.Equal(way, []string{"metadata", "annotations", AnnotationKey}):
@@ -249,20 +309,31 @@ func (r *merging) body(base, ours, theirs *part, way []string) ([]byte, error) {
 	case len(way) == 3 && way[1] == "encryptedData", slices.Equal(way, []string{"spec", "data"}):
 		return r.conflict(ours.body, theirs.body, way), nil
 	}
-	var split [3]*layout
+	split, ok := splitAll(base, ours, theirs)
+	if !ok {
+		return r.text(base.body, ours.body, theirs.body, way)
+	}
+	return r.layouts(split, way)
+}
+
+// splitAll is false for what one of the sides does not write entry by entry.
+func splitAll(base, ours, theirs *part) (split [3]*layout, ok bool) {
 	for i, p := range []*part{base, ours, theirs} {
 		if split[i] = p.split(); split[i] == nil && i > 0 {
-			return r.text(base.body, ours.body, theirs.body, way)
+			return split, false
 		}
 	}
 	if split[0] == nil {
 		split[0] = &layout{}
 	}
-	return r.layouts(split, way)
+	return split, true
 }
 
-// layouts merges three mappings.
+// layouts merges three mappings, or the items of three Lists.
 func (r *merging) layouts(m [3]*layout, way []string) ([]byte, error) {
+	if r.isJSON {
+		return r.braced(m, way)
+	}
 	head, err := r.text(m[0].head, m[1].head, m[2].head, way)
 	if err != nil {
 		return nil, err
@@ -270,9 +341,17 @@ func (r *merging) layouts(m [3]*layout, way []string) ([]byte, error) {
 	entries, err := r.entries(m, way)
 	if len(entries) == 0 && len(head) > 0 { // null would do as well, but {} is what was there
 		text := bytes.TrimRight(head, "\r\n")
-		head = slices.Concat(text, []byte(" {}"), head[len(text):])
+		head = slices.Concat(text, []byte(cmp.Or(m[1].empty, " {}")), head[len(text):])
 	}
-	return slices.Concat(head, entries), err
+	return slices.Concat(head, r.stacked(entries)), err
+}
+
+// stacked puts merged entries below each other.
+func (r *merging) stacked(entries [][]byte) (text []byte) {
+	for _, e := range entries {
+		text = append(r.ended(text), e...)
+	}
+	return text
 }
 
 // settled is the outcome where one side changed nothing, or both the same.
@@ -291,6 +370,9 @@ func (r *merging) text(base, ours, theirs []byte, way []string) ([]byte, error) 
 	if out, ok := settled(base, ours, theirs); ok {
 		return out, nil
 	}
+	if r.isJSON { // whose commas lines know nothing of
+		return r.conflict(ours, theirs, way), nil
+	}
 	out, conflict, err := r.Lines(base, ours, theirs)
 	if conflict {
 		r.note(way)
@@ -301,17 +383,12 @@ func (r *merging) text(base, ours, theirs []byte, way []string) ([]byte, error) 
 // conflict writes both sides between markers.
 func (r *merging) conflict(ours, theirs []byte, way []string) []byte {
 	r.note(way)
-	width := cmp.Or(r.Marker, 7)
-	var out []byte
-	line := func(mark, name string) {
-		out = append(out, strings.TrimRight(strings.Repeat(mark, width)+" "+name, " ")+r.eol...)
-	}
-	line("<", r.OursName)
-	out = append(out, r.ended(ours)...)
-	line("=", "")
-	out = append(out, r.ended(theirs)...)
-	line(">", r.TheirsName)
-	return out
+	return slices.Concat([]byte(r.marker('<', r.OursName)), r.ended(ours), []byte(r.marker('=', "")), r.ended(theirs), []byte(r.marker('>', r.TheirsName)))
+}
+
+// marker is a line.
+func (r *merging) marker(mark byte, name string) string {
+	return strings.TrimRight(strings.Repeat(string(mark), cmp.Or(r.Marker, 7))+" "+name, " ") + r.eol
 }
 
 // ended is text with a line end.

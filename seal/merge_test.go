@@ -94,14 +94,140 @@ func TestMergingKeyByKey(t *testing.T) {
 	}
 }
 
+func TestMergingListsItemByItem(t *testing.T) {
+	item := func(name, values string) string {
+		return "- apiVersion: bitnami.com/v1alpha1\n  kind: SealedSecret\n  metadata: {name: " + name + ", namespace: shop}\n  spec:\n    encryptedData:\n" + values
+	}
+	base := "apiVersion: v1\nkind: List\nitems:\n# of db\n" + item("db", "      a: A1\n      b: B1 # of b\n") + item("api", "      a: A1\n") + "- kind: ConfigMap\n  data: {a: b}\n"
+	change := func(oldNew ...string) string { return strings.NewReplacer(oldNew...).Replace(base) }
+	first := "- apiVersion: bitnami.com/v1alpha1\n  kind: SealedSecret\n  metadata: {name: db, namespace: shop}\n"
+	for name, row := range map[string]struct {
+		ours, theirs, want string
+		conflicts          []string
+	}{
+		"neighbours":      {change("a: A1\n      b", "a: A2\n      b"), change("B1", "B2"), change("a: A1\n      b", "a: A2\n      b", "B1", "B2"), nil},
+		"items":           {change("B1", "B2"), change("- kind: ConfigMap\n  data: {a: b}\n", ""), change("B1", "B2", "- kind: ConfigMap\n  data: {a: b}\n", ""), nil},
+		"added and added": {base + item("x", "      x: X\n"), base + item("y", "      y: Y\n"), base + item("y", "      y: Y\n") + item("x", "      x: X\n"), nil},
+		"all removed":     {"apiVersion: v1\nkind: List\nitems: []\n", base, "apiVersion: v1\nkind: List\nitems: []\n", nil},
+		"both rewrote": {
+			change("B1", "B2"), change("B1", "B3"),
+			change("      b: B1 # of b\n", "<<<<<<< ours\n      b: B2 # of b\n=======\n      b: B3 # of b\n>>>>>>> theirs\n"), []string{`shop/db key "b"`},
+		},
+		"the dash on a line of its own": {
+			change("- apiVersion: bitnami.com/v1alpha1\n  kind: SealedSecret\n  metadata: {name: db", "-\n  apiVersion: bitnami.com/v1alpha1\n  kind: SealedSecret\n  metadata: {name: db"), change("B1", "B2"),
+			change("- apiVersion: bitnami.com/v1alpha1\n  kind: SealedSecret\n  metadata: {name: db", "-\n  apiVersion: bitnami.com/v1alpha1\n  kind: SealedSecret\n  metadata: {name: db", "B1", "B2"), nil,
+		},
+		"another first entry": {
+			change(first, "- kind: SealedSecret\n  apiVersion: bitnami.com/v1alpha1\n  metadata: {name: db, namespace: shop}\n"), change("B1", "B2"),
+			change(first, "- kind: SealedSecret\n  apiVersion: bitnami.com/v1alpha1\n  metadata: {name: db, namespace: shop}\n", "B1", "B2"), nil,
+		},
+	} {
+		got, err := merger(t).Files([]byte(base), []byte(row.ours), []byte(row.theirs))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if diff := cmp.Diff(row.want, string(got.Out)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+		if diff := cmp.Diff(row.conflicts, got.Conflicts); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+func TestMergingJSONKeyByKey(t *testing.T) {
+	object := func(values ...string) string {
+		return "{\n  \"kind\": \"SealedSecret\",\n  \"apiVersion\": \"bitnami.com/v1alpha1\",\n  \"metadata\": {\n    \"name\": \"db\",\n    \"annotations\": {\"fuin.dev/key\": \"one\"}\n  },\n" +
+			"  \"spec\": {\n    \"encryptedData\": {\n      " + strings.Join(values, ",\n      ") + "\n    }\n  }\n}\n"
+	}
+	a1, a2, a3, b1, b2, c := `"a": "A1"`, `"a": "A2"`, `"a": "A3"`, `"b": "B1"`, `"b": "B2"`, `"c": "C"`
+	base := object(a1, b1)
+	list := func(object string) string {
+		return "{\n  \"apiVersion\": \"v1\",\n  \"items\": [\n    {\"kind\": \"ConfigMap\"},\n    " + strings.TrimSpace(strings.ReplaceAll(object, "\n", "\n    ")) + "\n  ],\n  \"kind\": \"List\"\n}\n"
+	}
+	conflict := func(ours, theirs string) string {
+		return "<<<<<<< ours\n" + ours + "=======\n" + theirs + ">>>>>>> theirs\n"
+	}
+	for name, row := range map[string]struct {
+		base, ours, theirs, want string
+		conflicts                []string
+	}{
+		"neighbours":           {base, object(a2, b1), object(a1, b2), object(a2, b2), nil},
+		"the last one removed": {base, object(a1), object(a2, b1), object(a2), nil},
+		"added and removed":    {base, object(a1, b1, c), object(b1), object(b1, c), nil},
+		"of none":              {strings.Replace(base, "      "+a1+",\n      "+b1+"\n    }", "    }", 1), strings.Replace(base, "{\n      "+a1+",\n      "+b1+"\n    }", "{}", 1), object(a1), object(a1), nil},
+		"hints": {
+			base, strings.Replace(base, "one\"", "one,two\"", 1), strings.Replace(object(a2, b1), "one\"", "three\"", 1), "",
+			[]string{"db metadata.annotations"},
+		},
+		"both rewrote": {
+			base, object(a2, b1), object(a3, b2),
+			strings.Replace(object(a1, b2), "      "+a1+",\n", conflict("      "+a2+",\n", "      "+a3+",\n"), 1), []string{`db key "a"`},
+		},
+		"both rewrote the last": {
+			object(b1, a1), object(b1, a2), object(b1, a3),
+			strings.Replace(object(b1, a1), "      "+a1+"\n", conflict("      "+a2+"\n", "      "+a3+"\n"), 1), []string{`db key "a"`},
+		},
+		"the last removed here, rewritten there": {
+			object(b1, a1), object(b1), object(b2, a2),
+			strings.Replace(object(a1, b2), "      "+a1+",\n", conflict("", "      "+a2+",\n"), 1), []string{`db key "a"`},
+		},
+	} {
+		for _, as := range []func(string) string{func(s string) string { return s }, list} {
+			got, err := merger(t).Files([]byte(as(row.base)), []byte(as(row.ours)), []byte(as(row.theirs)))
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			want := as(row.want)
+			if len(row.conflicts) > 0 { // markers stand at the begin of a line
+				for _, marker := range []string{"<<<<<<<", "=======", ">>>>>>>"} {
+					want = strings.ReplaceAll(want, "    "+marker, marker)
+				}
+			}
+			if diff := cmp.Diff(want, string(got.Out)); row.want != "" && diff != "" {
+				t.Errorf("%s: %s", name, diff)
+			}
+			if diff := cmp.Diff(row.conflicts, got.Conflicts); diff != "" {
+				t.Errorf("%s: %s", name, diff)
+			}
+		}
+	}
+}
+
+// What lines make of files that are not to be merged entry by entry is taken if
+// it holds what the sides have.
+func TestMergingByLines(t *testing.T) {
+	flow := func(a, b string) string {
+		return "{\"apiVersion\": \"bitnami.com/v1alpha1\", \"kind\": \"SealedSecret\", \"metadata\": {\"name\": \"db\"},\n\"spec\": {\"encryptedData\": {\"a\": \"" + a + "\"\n\n\n\n" + b + "}}}\n"
+	}
+	for name, row := range map[string]struct{ base, ours, theirs, want string }{
+		"no manifests":     {"{{ a }}\n", "{{ b }}\n", "{{ a }}\n", "{{ b }}\n"},
+		"they go together": {flow("A", ", \"b\": \"B\""), flow("A2", ", \"b\": \"B\""), flow("A", ", \"b\": \"B2\""), flow("A2", ", \"b\": \"B2\"")},
+		"they do not": {
+			flow("A", ", \"b\": \"B\""), flow("A\", \"c\": \"C", ", \"b\": \"B\""), flow("A", ", \"b\": \"B\", \"c\": \"D\""), "",
+		},
+	} {
+		m := merger(t)
+		got, err := m.ByLines([]byte(row.base), []byte(row.ours), []byte(row.theirs))
+		if err != nil || row.want != "" && string(got.Out) != row.want || (row.want == "") != (len(got.Conflicts) > 0) {
+			t.Errorf("%s: %v %v\n%s", name, err, got.Conflicts, got.Out)
+		}
+		if len(got.Conflicts) > 0 && (choose(string(got.Out), "ours") != row.ours || choose(string(got.Out), "theirs") != row.theirs) {
+			t.Errorf("%s: between markers stand not the sides:\n%s", name, got.Out)
+		}
+	}
+}
+
 // What is not written entry by entry is left to Git.
 func TestUnmergeable(t *testing.T) {
 	good := mergeHead + "spec:\n  encryptedData:\n    a: A\n"
 	for name, bad := range map[string]string{
-		"no manifest":    "{{ if x }}\n" + good,
-		"other kinds":    "kind: ConfigMap\n",
-		"JSON":           `{"apiVersion":"bitnami.com/v1alpha1","kind":"SealedSecret","metadata":{"name":"db"}}`,
-		"the same twice": good + "---\n" + good,
+		"no manifest":     "{{ if x }}\n" + good,
+		"other kinds":     "kind: ConfigMap\n",
+		"several of JSON": `{"apiVersion":"bitnami.com/v1alpha1","kind":"SealedSecret","metadata":{"name":"db"}}{"kind":"A"}`,
+		"the same twice":  good + "---\n" + good,
 	} {
 		if _, err := merger(t).Files([]byte(bad), []byte(bad), []byte(bad)); !errors.Is(err, seal.ErrUnmergeable) {
 			t.Errorf("%s: %v", name, err)
@@ -112,4 +238,27 @@ func TestUnmergeable(t *testing.T) {
 	if err != nil || len(got.Conflicts) != 1 || !strings.Contains(string(got.Out), "<<<<<<< ours\nspec: {encryptedData: {a: C, b: B}}\n") {
 		t.Errorf("%v, %v\n%s", err, got.Conflicts, got.Out)
 	}
+}
+
+// Whatever is merged, nothing panics, and what comes out without a conflict
+// holds what the sides have.
+func FuzzMerge(f *testing.F) {
+	list := "kind: List\nitems:\n- apiVersion: bitnami.com/v1alpha1\n  kind: SealedSecret\n  metadata: {name: db, annotations: {fuin.dev/key: one}}\n  spec:\n    encryptedData:\n      a: A\n-\n  kind: A\n"
+	f.Add(list, strings.Replace(list, "a: A", "a: B", 1), strings.Replace(list, "a: A", "a: A\n      b: B", 1))
+	json := "{\n\"kind\": \"List\", \"items\": [\n{\n\"apiVersion\": \"bitnami.com/v1alpha1\",\n\"kind\": \"SealedSecret\",\n\"spec\": {\n\"encryptedData\": {\n\"a\": \"A\"\n}\n}\n}\n]\n}\n"
+	f.Add(json, strings.Replace(json, "\"A\"", "\"B\"", 1), strings.Replace(json, "\"A\"", "\"A\",\n\"b\": \"B\"", 1))
+	object := mergeHead + "spec:\n  encryptedData:\n    a: A\n"
+	f.Add(object, object+"    b: B\n", strings.Replace(object, "one", "\"two\"", 1))
+	m := seal.Merge{OursName: "ours", TheirsName: "theirs", Lines: func(_, ours, _ []byte) ([]byte, bool, error) { return ours, true, nil }}
+	f.Fuzz(func(t *testing.T, base, ours, theirs string) {
+		got, err := m.Files([]byte(base), []byte(ours), []byte(theirs))
+		if err == nil && len(got.Conflicts) == 0 {
+			if _, err := seal.States(got.Out); err != nil && !errors.Is(err, seal.ErrNothing) {
+				t.Errorf("%v in\n%s", err, got.Out)
+			}
+		}
+		if err != nil {
+			_, _ = m.ByLines([]byte(base), []byte(ours), []byte(theirs))
+		}
+	})
 }

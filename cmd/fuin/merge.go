@@ -24,9 +24,10 @@ func newMergeDriver() *cobra.Command {
 		Short:  "Merge SealedSecrets key by key, for git merge",
 		Long: `Merge a file that two branches changed, for git merge: it writes the outcome to
 OURS, and exits with code 1 where conflicts are left between markers. It is
-what .gitattributes calls merge=fuin. SealedSecrets are merged key by key, so
-that only a value that both rewrote is a conflict; all else is merged as Git
-does.`,
+what .gitattributes calls merge=fuin. SealedSecrets are merged key by key, also
+in Lists and in indented JSON, so that only a value that both rewrote is a
+conflict; whichever side is chosen, the file can be read. All else is merged as
+Git does, unless that makes of manifests what is none.`,
 		Example: `  git config merge.fuin.driver \
       "fuin merge-driver --marker-size=%L %O %A %B %P"
   fuin merge-driver base.yaml ours.yaml theirs.yaml sealed.yaml`,
@@ -78,12 +79,7 @@ func (f *mergeFlags) merge(ctx context.Context, base, ours, theirs []byte) (seal
 	if merged, err := m.Files(base, ours, theirs); err == nil {
 		return merged, nil
 	}
-	out, conflict, err := f.lines(ctx, base, ours, theirs)
-	merged := seal.Merged{Out: out}
-	if conflict {
-		merged.Conflicts = []string{"lines"}
-	}
-	return merged, err
+	return m.ByLines(base, ours, theirs)
 }
 
 // defaultMarker is how wide Git makes a conflict marker.
@@ -123,7 +119,7 @@ func (f *mergeFlags) lines(ctx context.Context, base, ours, theirs []byte) (merg
 // lines of .gitattributes, and what the configuration of a clone says of the
 // names in them. program is how to call fuin.
 func gitSettings(program string) (attributes []string, config [][2]string) {
-	for _, pattern := range []string{"*.yaml", "*.yml"} {
+	for _, pattern := range []string{"*.yaml", "*.yml", "*.json"} {
 		attributes = append(attributes, pattern+" diff=fuin merge=fuin")
 	}
 	return attributes, [][2]string{
