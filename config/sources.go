@@ -155,7 +155,7 @@ func (s *Sources) strategic(k *kustomization, list *yaml.Node) {
 	for i, item := range list.Content {
 		text := target(item).Value
 		switch {
-		case strings.ContainsAny(text, "\n{"):
+		case strings.ContainsAny(text, "\n{") || strings.Contains(text, ": "):
 			s.Patches = append(s.Patches, Patch{Field: "patchesStrategicMerge[" + strconv.Itoa(i) + "]", Text: text})
 		case k.fileOf(text) != "":
 			s.Patches = append(s.Patches, Patch{File: k.fileOf(text)})

@@ -67,7 +67,7 @@ func newFix(ctx context.Context, c *checkRun) (*fixRun, error) {
 		c: c, plans: plans, root: root, files: tree, proven: tree,
 		before: map[string]*check.Rendered{}, left: map[check.Known]error{},
 	}
-	f.prover = &prover{c: c, sandbox: render.NewPool(render.Config{}), ledger: newLedger(c.u), lost: map[string]bool{}}
+	f.prover = &prover{c: c, sandbox: render.NewPool(render.Config{}), ledger: newLedger(c.u), lost: map[string]bool{}, renamed: map[string]bool{}}
 	return f, nil
 }
 
@@ -79,7 +79,7 @@ func (f *fixRun) close() {
 // seal seals the findings that a rule of .fuin.yaml tells how to seal, writes
 // the files, and reports whether it changed any.
 func (f *fixRun) seal(ctx context.Context, findings []check.Finding) (changed bool, err error) {
-	jobs := f.jobs(findings)
+	jobs := f.jobs(ctx, findings)
 	if len(jobs) == 0 {
 		return false, nil
 	}
@@ -122,6 +122,7 @@ func (f *fixRun) each(ctx context.Context, jobs []job) error {
 	defer bar.end()
 	clear(f.left)
 	clear(f.prover.lost)
+	clear(f.prover.renamed)
 	f.files = f.proven
 	for _, j := range jobs {
 		r, err := f.attempt(ctx, j)
@@ -165,81 +166,6 @@ func (f *fixRun) leave(findings []check.Finding, err error) {
 // knownAs names a finding, whatever its line.
 func knownAs(f check.Finding) check.Known {
 	return check.Known{Path: f.File, Object: f.Object, Key: f.Key, Rule: f.Rule}
-}
-
-// prove compares what directories render to with what they did before the
-// repairs.
-func (f *fixRun) prove(ctx context.Context, all ...*repair) error {
-	var touched []string
-	for _, r := range all {
-		touched = append(touched, r.touched...)
-	}
-	directories, err := f.directories(touched)
-	if err != nil {
-		return err
-	}
-	p := proof{directories: directories}
-	for _, d := range directories {
-		seen, err := f.seen(ctx, d)
-		if err != nil {
-			return f.passUnproven(err, all)
-		}
-		p.before = append(p.before, seen)
-	}
-	now, err := f.prover.compare(ctx, p, f.files)
-	if err != nil {
-		return f.passUnproven(err, all)
-	}
-	rendered := map[string]*check.Rendered{}
-	for i, d := range directories {
-		rendered[directoryKey(d)] = now[i]
-	}
-	for _, r := range all {
-		if err := f.judge(r, rendered); err != nil {
-			return err
-		}
-	}
-	maps.Copy(f.before, rendered)
-	f.proven = f.files
-	return nil
-}
-
-// judge asks for each repair whether anything shows what comes of it.
-func (f *fixRun) judge(r *repair, rendered map[string]*check.Rendered) error {
-	directories, err := f.directories(r.touched)
-	if err != nil {
-		return err
-	}
-	r.isProven = slices.ContainsFunc(directories, func(d render.Directory) bool { return rendered[directoryKey(d)] != nil })
-	if r.mustProve && !r.isProven {
-		return fail("see what fuin render says of its directory", "what would come of it cannot be told: nothing renders it here")
-	}
-	return nil
-}
-
-// passUnproven lets pass, where nothing here can render, what need not be
-// proven.
-func (f *fixRun) passUnproven(err error, all []*repair) error {
-	mustProve := slices.ContainsFunc(all, func(r *repair) bool { return r.mustProve })
-	if !errors.Is(err, render.ErrUnavailable) || mustProve {
-		return err
-	}
-	f.unproven, f.proven = true, f.files
-	return nil
-}
-
-// seen is what a directory renders to by now; nil if it does not.
-func (f *fixRun) seen(ctx context.Context, d render.Directory) (*check.Rendered, error) {
-	key := directoryKey(d)
-	if known, ok := f.before[key]; ok {
-		return known, nil
-	}
-	seen, _, err := f.prover.see(ctx, f.proven, []render.Directory{d})
-	if err != nil {
-		return nil, err
-	}
-	f.before[key] = seen[0]
-	return seen[0], nil
 }
 
 // pathOf is a file to open, by its name from the root.

@@ -16,7 +16,7 @@ import (
 
 // jobs sorts findings by what can be done about them. What is not sealed in
 // place, as comments and private keys, has none.
-func (f *fixRun) jobs(findings []check.Finding) []job {
+func (f *fixRun) jobs(ctx context.Context, findings []check.Finding) []job {
 	var files, generators, values, templates []job
 	at := map[string]int{}
 	group := func(list *[]job, key string, found check.Finding, make func(context.Context, *repair) error) {
@@ -38,10 +38,10 @@ func (f *fixRun) jobs(findings []check.Finding) []job {
 			generator := strings.TrimPrefix(found.Object, "secretGenerator ")
 			group(&generators, "generator\x00"+name+"\x00"+generator, found, f.generatorJob(name, generator))
 		case found.Rule == check.HelmValues && found.Object == "":
-			field, err := f.fieldOf(found)
+			field, err := f.fieldOf(ctx, found)
 			group(&values, "value\x00"+name+"\x00"+field.String(), found, f.tokenJob(name, field, err))
 		case found.Rule == check.SealedTemplate:
-			target, ok := f.templateOf(found)
+			target, ok := f.templateOf(ctx, found)
 			if ok {
 				group(&templates, "template\x00"+name+"\x00"+target.Namespace+"\x00"+target.Name+"\x00"+target.Key, found, f.templateJob(name, target))
 			}
@@ -55,8 +55,8 @@ func isKustomization(name string) bool {
 }
 
 // fieldOf finds the way to a value before anything changes its line.
-func (f *fixRun) fieldOf(found check.Finding) (seal.Field, error) {
-	data, err := readFile(context.Background(), f.pathOf(found.File), seal.MaxManifest)
+func (f *fixRun) fieldOf(ctx context.Context, found check.Finding) (seal.Field, error) {
+	data, err := readFile(ctx, f.pathOf(found.File), seal.MaxManifest)
 	if err != nil {
 		return seal.Field{}, err
 	}
@@ -67,8 +67,8 @@ func (f *fixRun) fieldOf(found check.Finding) (seal.Field, error) {
 	return field, nil
 }
 
-func (f *fixRun) templateOf(found check.Finding) (seal.Target, bool) {
-	data, err := readFile(context.Background(), f.pathOf(found.File), seal.MaxManifest)
+func (f *fixRun) templateOf(ctx context.Context, found check.Finding) (seal.Target, bool) {
+	data, err := readFile(ctx, f.pathOf(found.File), seal.MaxManifest)
 	if err != nil {
 		return seal.Target{}, false
 	}

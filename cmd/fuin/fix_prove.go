@@ -3,18 +3,13 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"io/fs"
 	"maps"
-	"regexp"
 	"slices"
-	"strings"
 
 	"fuin.dev/check"
 	"fuin.dev/render"
-	"fuin.dev/seal"
 )
 
 // A prover renders directories before and after a repair and compares the
@@ -24,6 +19,7 @@ type prover struct {
 	sandbox *render.Pool
 	ledger  *ledger
 	lost    map[string]bool // Secrets that lose labels of a kustomization
+	renamed map[string]bool // those that are renamed, and named by others
 }
 
 // A proof is about directories that a repair changes. Before holds what they
@@ -110,195 +106,77 @@ func findingsIn(seen []*check.Rendered, files fs.FS) []check.Finding {
 	})
 }
 
-// A madeSecret is a Secret that an object makes, by its keys. What is known of
-// a value begins with how: plain, or sealed and nobody knows.
-type madeSecret struct {
-	typ    string
-	values map[string]string
-	labels map[string]string
-}
-
-// sameSecrets compares all Secrets of a directory. was is nil where it did not
-// render before: then what was sealed must open.
-func (p *prover) sameSecrets(ctx context.Context, was *check.Rendered, is check.Rendered) error {
-	after, err := p.secrets(ctx, is)
-	if err != nil || was == nil {
-		return err
+// prove compares what directories render to with what they did before the
+// repairs.
+func (f *fixRun) prove(ctx context.Context, all ...*repair) error {
+	var touched []string
+	for _, r := range all {
+		touched = append(touched, r.touched...)
 	}
-	before, err := p.secrets(ctx, *was)
+	directories, err := f.directories(touched)
 	if err != nil {
 		return err
 	}
-	left := maps.Clone(after)
-	for _, at := range slices.Sorted(maps.Keys(before)) {
-		old := before[at]
-		now, ok := after[at]
-		if !ok {
-			at = generatedHash.ReplaceAllString(at, "")
-			now, ok = after[at]
+	p := proof{directories: directories}
+	for _, d := range directories {
+		seen, err := f.seen(ctx, d)
+		if err != nil {
+			return f.passUnproven(err, all)
 		}
-		if !ok {
-			return fail("", "%s would not make Secret %s any more", is.Directory, at)
-		}
-		delete(left, at)
-		if err := old.same(at, now); err != nil {
+		p.before = append(p.before, seen)
+	}
+	now, err := f.prover.compare(ctx, p, f.files)
+	if err != nil {
+		return f.passUnproven(err, all)
+	}
+	rendered := map[string]*check.Rendered{}
+	for i, d := range directories {
+		rendered[directoryKey(d)] = now[i]
+	}
+	for _, r := range all {
+		if err := f.judge(r, rendered); err != nil {
 			return err
 		}
-		if !maps.Equal(old.labels, now.labels) {
-			p.lost[at] = true
-		}
 	}
-	for at := range left {
-		return fail("", "%s would make Secret %s, which it did not", is.Directory, at)
-	}
+	maps.Copy(f.before, rendered)
+	f.proven = f.files
 	return nil
 }
 
-// generatedHash is what kustomize puts behind the name of what it generates.
-var generatedHash = regexp.MustCompile(`-[2456789bcdfghkmt]{10}$`)
-
-func (m madeSecret) same(at string, now madeSecret) error {
-	for _, key := range slices.Sorted(maps.Keys(m.values)) {
-		value, ok := now.values[key]
-		switch {
-		case !ok:
-			return fail("", "Secret %s would not have key %q any more", at, key)
-		case value != m.values[key]:
-			return fail("", "key %q of Secret %s would get another value", key, at)
-		}
-	}
-	for key := range now.values {
-		if _, ok := m.values[key]; !ok {
-			return fail("", "Secret %s would get key %q, which it had not", at, key)
-		}
-	}
-	if m.typ != now.typ {
-		return fail("", "Secret %s would be of another type", at)
-	}
-	return nil
-}
-
-// secrets are all Secrets that a directory makes, as NAMESPACE/NAME.
-func (p *prover) secrets(ctx context.Context, one check.Rendered) (map[string]madeSecret, error) {
-	out := map[string]madeSecret{}
-	for _, o := range one.Set.Objects {
-		at := cmp.Or(o.Namespace(), one.Namespace) + "/" + o.Name()
-		var err error
-		switch {
-		case o.Kind() == kindSecret && o.Group() == "":
-			out[at] = madeOf(o)
-		case o.Kind() == kindSealedSecret && o.Group() == "bitnami.com":
-			out[at], err = p.sealedSecret(ctx, o, one.Namespace)
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
-const (
-	knownValue   = "is "     // a value in plain follows
-	unknownValue = "sealed " // what was sealed, or the text of a template
-)
-
-func madeOf(o render.Object) madeSecret {
-	m := madeSecret{typ: typeOf(o.Content), values: map[string]string{}, labels: labelsOf(o.Content)}
-	data, _ := o.Content["data"].(map[string]any)
-	for key, text := range data {
-		encoded, _ := text.(string)
-		value, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(encoded), ""))
-		if err != nil {
-			value = []byte(encoded)
-		}
-		m.values[key] = knownValue + string(value)
-	}
-	texts, _ := o.Content["stringData"].(map[string]any)
-	for key, text := range texts {
-		value, _ := text.(string)
-		m.values[key] = knownValue + value
-	}
-	return m
-}
-
-func typeOf(fields map[string]any) string {
-	typ, _ := fields["type"].(string)
-	return cmp.Or(typ, "Opaque")
-}
-
-func labelsOf(fields map[string]any) map[string]string {
-	metadata, _ := fields["metadata"].(map[string]any)
-	labels, _ := metadata["labels"].(map[string]any)
-	out := map[string]string{}
-	for name, value := range labels {
-		out[name], _ = value.(string)
-	}
-	return out
-}
-
-// sealedSecret opens what this run sealed. A value that it sealed and that does
-// not open is an error.
-func (p *prover) sealedSecret(ctx context.Context, o render.Object, namespace string) (madeSecret, error) {
-	m := madeSecret{typ: typeOf(templateOf(o)), values: map[string]string{}, labels: labelsOf(templateOf(o))}
-	text, err := json.Marshal(o.Content)
-	if err != nil {
-		return m, err
-	}
-	all, err := seal.Objects(text, 1)
-	if err != nil {
-		return m, err
-	}
-	ob := all[0]
-	ob.Namespace = cmp.Or(ob.Namespace, namespace)
-	inputs, allKnown := map[string][]byte{}, true
-	for key, sealed := range ob.Values {
-		value, known, ok := p.ledger.open(ob.Place(key), sealed)
-		switch {
-		case known && !ok:
-			return m, fail("", "key %q of Secret %s/%s would not open there", key, ob.Namespace, ob.Name)
-		case known:
-			inputs[key], m.values[key] = value, knownValue+string(value)
-		default:
-			allKnown, m.values[key] = false, unknownValue+sealed
-		}
-	}
-	if err := p.templates(ctx, ob, inputs, allKnown, m.values); err != nil {
-		return m, err
-	}
-	for _, key := range ob.Inputs() {
-		if _, isTemplate := ob.Templates[key]; !isTemplate {
-			delete(m.values, key)
-		}
-	}
-	return m, nil
-}
-
-func templateOf(o render.Object) map[string]any {
-	spec, _ := o.Content["spec"].(map[string]any)
-	template, _ := spec["template"].(map[string]any)
-	return template
-}
-
-// templates adds what the templates of a SealedSecret make, or their text where
-// that is not known.
-func (p *prover) templates(ctx context.Context, ob seal.Object, inputs map[string][]byte, allKnown bool, values map[string]string) error {
-	run := map[string]string{}
-	for key, text := range ob.Templates {
-		switch {
-		case !strings.Contains(text, "{{"):
-			values[key] = knownValue + text
-		case allKnown:
-			run[key] = text
-		default:
-			values[key] = unknownValue + text
-		}
-	}
-	rendered, err := p.sandbox.Render(ctx, run, inputs)
+// judge asks for each repair whether anything shows what comes of it.
+func (f *fixRun) judge(r *repair, rendered map[string]*check.Rendered) error {
+	directories, err := f.directories(r.touched)
 	if err != nil {
 		return err
 	}
-	for key, r := range rendered {
-		values[key] = knownValue + string(r.Value)
+	r.isProven = slices.ContainsFunc(directories, func(d render.Directory) bool { return rendered[directoryKey(d)] != nil })
+	if r.mustProve && !r.isProven {
+		return fail("see what fuin render says of its directory", "what would come of it cannot be told: nothing renders it here")
 	}
 	return nil
+}
+
+// passUnproven lets pass, where nothing here can render, what need not be
+// proven.
+func (f *fixRun) passUnproven(err error, all []*repair) error {
+	mustProve := slices.ContainsFunc(all, func(r *repair) bool { return r.mustProve })
+	if !errors.Is(err, render.ErrUnavailable) || mustProve {
+		return err
+	}
+	f.unproven, f.proven = true, f.files
+	return nil
+}
+
+// seen is what a directory renders to by now; nil if it does not.
+func (f *fixRun) seen(ctx context.Context, d render.Directory) (*check.Rendered, error) {
+	key := directoryKey(d)
+	if known, ok := f.before[key]; ok {
+		return known, nil
+	}
+	seen, _, err := f.prover.see(ctx, f.proven, []render.Directory{d})
+	if err != nil {
+		return nil, err
+	}
+	f.before[key] = seen[0]
+	return seen[0], nil
 }

@@ -29,7 +29,10 @@ func (f *fixRun) tell(ctx context.Context) {
 		u.warn("", "nothing was rendered to prove that the Secrets stay the same: install fuin-render beside fuin")
 	}
 	if lost := slices.Sorted(maps.Keys(f.prover.lost)); len(lost) > 0 {
-		u.warn("", "labels that a kustomization adds are those of the SealedSecret, and not of the Secret any more: %s", abridge(lost))
+		u.warn("", "labels that a kustomization adds stand at the SealedSecret now, and not at the Secret: %s", abridge(lost))
+	}
+	if renamed := slices.Sorted(maps.Keys(f.prover.renamed)); len(renamed) > 0 {
+		u.warn("", "what names these follows them in fuin render and Environments; with kustomize build itself, add the nameReference of docs/sealed-values.md: %s", abridge(renamed))
 	}
 	u.note("sealed %s in %s", plural(values, "value"), plural(len(f.files.changed), "file"))
 	f.tellGit(ctx)

@@ -31,7 +31,15 @@ func (t *unwritten) Open(name string) (fs.File, error) {
 	if data, ok := t.changed[name]; ok {
 		return &unwrittenFile{unwrittenInfo{path.Base(name), int64(len(data))}, bytes.NewReader(data)}, nil
 	}
-	return t.FS.Open(name)
+	f, err := t.FS.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || !info.IsDir() {
+		return f, err
+	}
+	entries, err := t.ReadDir(name)
+	return &unwrittenDir{f, entries}, err
 }
 
 // Stat implements [fs.StatFS].
@@ -60,8 +68,8 @@ func (t *unwritten) ReadDir(name string) ([]fs.DirEntry, error) {
 		return nil, err
 	}
 	for file, data := range t.changed {
-		isListed := slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == path.Base(file) })
-		if path.Dir(file) == name && !isListed {
+		if path.Dir(file) == name {
+			entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return e.Name() == path.Base(file) })
 			entries = append(entries, fs.FileInfoToDirEntry(unwrittenInfo{path.Base(file), int64(len(data))}))
 		}
 	}
@@ -80,6 +88,25 @@ func (f *unwrittenFile) Stat() (fs.FileInfo, error) { return f.unwrittenInfo, ni
 
 // Close implements [fs.File].
 func (f *unwrittenFile) Close() error { return nil }
+
+// unwrittenDir is a directory, with its new files.
+type unwrittenDir struct {
+	fs.File
+	entries []fs.DirEntry
+}
+
+// ReadDir implements [fs.ReadDirFile].
+func (d *unwrittenDir) ReadDir(n int) ([]fs.DirEntry, error) {
+	if n > 0 && len(d.entries) == 0 {
+		return nil, io.EOF
+	}
+	if n <= 0 || n > len(d.entries) {
+		n = len(d.entries)
+	}
+	out := d.entries[:n]
+	d.entries = d.entries[n:]
+	return out, nil
+}
 
 // unwrittenInfo is what is known of a file in memory.
 type unwrittenInfo struct {
