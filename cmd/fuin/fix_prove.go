@@ -10,6 +10,7 @@ import (
 
 	"fuin.dev/check"
 	"fuin.dev/render"
+	"fuin.dev/seal"
 )
 
 // A prover renders directories before and after a repair and compares the
@@ -72,7 +73,48 @@ func (p *prover) compare(ctx context.Context, pr proof, files fs.FS) (after []*c
 			return nil, err
 		}
 	}
+	for _, now := range after {
+		if err := p.sameScopes(now, files); err != nil {
+			return nil, err
+		}
+	}
 	return after, p.newFindings(pr.before, after, files)
+}
+
+// sameScopes refuses a patch that gives a SealedSecret another scope: what it
+// held would not open any more.
+func (p *prover) sameScopes(seen *check.Rendered, files fs.FS) error {
+	if seen == nil {
+		return nil
+	}
+	for _, o := range seen.Set.Objects {
+		if o.Kind() != kindSealedSecret || o.File == "" {
+			continue
+		}
+		data, err := fs.ReadFile(files, o.File)
+		if err != nil || len(data) > check.MaxFile {
+			continue
+		}
+		states, err := seal.States(data)
+		if err != nil {
+			continue // a chart's template, say
+		}
+		i := slices.IndexFunc(states, func(s seal.State) bool { return s.Name == o.WasName })
+		if is := scopeOf(o); i >= 0 && states[i].Scope() != is {
+			return fail("give both paths the same scope", "SealedSecret %s/%s: it is sealed in scope %s in %s, and would be %s", o.Namespace(), o.Name(), states[i].Scope(), o.File, is)
+		}
+	}
+	return nil
+}
+
+func scopeOf(o render.Object) seal.Scope {
+	metadata, _ := o.Content["metadata"].(map[string]any)
+	annotations, _ := metadata["annotations"].(map[string]any)
+	texts := map[string]string{}
+	for name, value := range annotations {
+		texts[name], _ = value.(string)
+	}
+	return seal.ScopeOf(texts)
 }
 
 // newFindings refuses what a check of what is rendered finds now and did not
