@@ -14,7 +14,14 @@ import (
 func (d *document) misplaced(a at, n *yaml.Node) {
 	value := text(n)
 	switch a.rule {
-	case PlaintextSecret, HelmValues, SecretGenerator:
+	case PlaintextSecret, SecretGenerator:
+		d.reference(a, n)
+		d.tokens(a, n, value)
+		return
+	case HelmValues:
+		if d.renderedElsewhere(a, n, value) {
+			return
+		}
 		d.reference(a, n)
 		d.tokens(a, n, value)
 		return
@@ -30,6 +37,20 @@ func (d *document) misplaced(a at, n *yaml.Node) {
 	if a.rule != SealedTemplate && a.rule != CopyOfObject && strings.Contains(value, vaultScheme) {
 		d.found(a, n, Finding{Rule: ReferenceMisplaced, Message: "a Vault reference is not resolved here; it is in a Secret only"})
 	}
+}
+
+// renderedElsewhere reports a token in an object of which another controller
+// renders a chart: nothing converts what that makes.
+func (d *document) renderedElsewhere(a at, n *yaml.Node, value string) bool {
+	if a.object == "" || !strings.Contains(value, "fuin1") || len(seal.FindTokens(value)) == 0 {
+		return false
+	}
+	kind, _, _ := strings.Cut(a.object, " ")
+	d.found(a, n, Finding{
+		Rule: TokenMisplaced, Message: "a sealed token stands in a " + kind + ", whose chart is rendered where nothing turns tokens into values",
+		Hint: "seal a Secret with it, and have the chart take that: spec.valuesFrom of a HelmRelease, or existingSecret in many charts",
+	})
+	return true
 }
 
 const vaultScheme = "ref+vault://"

@@ -243,3 +243,56 @@ func objectsOf(t *testing.T, manifests []byte) (all []map[string]any) {
 		}
 	}
 }
+
+// TestFixShowsNoValue gives what is odd, broken or hostile to --fix, where
+// nothing can be rendered: nothing of a value is said, what needs a proof stays,
+// and a file that is not sealed keeps its bytes.
+func TestFixShowsNoValue(t *testing.T) {
+	const key = "-----BEGIN PRIVATE KEY-----\\n" + canary + "\\n"
+	kept := map[string]string{
+		"generator/kustomization.yaml": "secretGenerator:\n- name: db\n  literals: [password=" + canary + "]\n",
+		"patch/kustomization.yaml":     "patches:\n- patch: |-\n    apiVersion: v1\n    kind: Secret\n    metadata: {name: db}\n    stringData: {password: " + canary + "}\n",
+		"flow/kustomization.yaml":      "{secretGenerator: [{name: db, literals: [password=" + canary + "]}]}\n",
+		"anchor/kustomization.yaml":    "x: &a {name: db, literals: [password=" + canary + "]}\nsecretGenerator: [*a]\n",
+		"odd/kustomization.yaml":       "secretGenerator: [{name: [" + canary + "], literals: [password=" + canary + "]}]\npatches: [{patch: {password: " + canary + "}}]\n",
+		"broken/kustomization.yaml":    "secretGenerator:\n- name: db\n  literals: [\"password=" + canary + "\n",
+		"values.yaml":                  "auth: &a\n  password: " + canary + "\nother: {<<: *a}\nmixed:\n  password: \"ref+vault://a/b#/c " + canary + "\"\n",
+		"values-number.yaml":           "password: 123456789\n",
+		"values-text.yaml":             "config: |\n  password: " + canary + "\n",
+		"values-template.yaml":         "password: {{ .x }}\nsecret: " + canary + "\n",
+		"secret-number.yaml":           "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData: {password: " + canary + ", pin: 4711}\n",
+		"secret-template.yaml":         "apiVersion: v1\nkind: Secret\nmetadata: {name: \"{{ .name }}\"}\nstringData: {password: " + canary + "}\n",
+		"secret-v2.yaml":               "apiVersion: v2\nkind: secret\nmetadata: {name: a}\nstringData: {password: " + canary + "}\n",
+		"key.yaml":                     "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {k: \"" + key + "\"}\n",
+		"sealed.yaml": "apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\nmetadata: {name: a}\nspec: {encryptedData: {password: " + canary +
+			"}, template: {data: {password: " + canary + ", text: \"{{ .x }} password=" + canary + "\"}}}\n",
+	}
+	dir := t.TempDir()
+	if err := writeKeys(dir); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range kept {
+		(&fixed{dir: dir}).write(t, name, []byte(text))
+	}
+	(&fixed{dir: dir}).write(t, "sealed/secret.yaml", []byte("apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData: {password: "+canary+"}\n"))
+	(&fixed{dir: dir}).write(t, ".fuin.yaml", []byte("version: 1\nclusters: {a: {recipients: [hybrid.pub]}}\nrules: [{path: '**', clusters: [a], namespace: shop}]\n"))
+	t.Chdir(dir)
+	for range 2 {
+		u, stdout, stderr := testUI("")
+		if code := u.run(t.Context(), []string{"check", "--fix"}); code != exitFindings {
+			t.Errorf("exit code %d: %s", code, stderr)
+		}
+		said := stdout.String() + stderr.String()
+		if strings.Contains(said, canary) || strings.Contains(said, "4711") {
+			t.Errorf("a value is shown: %s", said)
+		}
+	}
+	for name, text := range kept {
+		if got, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(got) != text {
+			t.Errorf("%s was changed to %s, %v", name, got, err)
+		}
+	}
+	if got, _ := os.ReadFile(filepath.Join(dir, "sealed/secret.yaml")); strings.Contains(string(got), canary) {
+		t.Errorf("a Secret was not sealed: %s", got)
+	}
+}
