@@ -163,6 +163,9 @@ func (f *file) add(found Finding) {
 	rule := ruleNamed(found.Rule)
 	found.File = f.name
 	found.Severity = cmp.Or(found.Severity, rule.Severity)
+	if found.Rule == HelmValues && found.Object != "" {
+		found.Hint = cmp.Or(found.Hint, elsewhereHint(found))
+	}
 	found.Hint = strings.ReplaceAll(cmp.Or(found.Hint, rule.Hint), "FILE", f.name)
 	found.last = max(found.last, found.Line)
 	f.found = append(f.found, found)

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"errors"
 	"strings"
 
@@ -46,11 +47,22 @@ func (d *document) renderedElsewhere(a at, n *yaml.Node, value string) bool {
 		return false
 	}
 	kind, _, _ := strings.Cut(a.object, " ")
-	d.found(a, n, Finding{
-		Rule: TokenMisplaced, Message: "a sealed token stands in a " + kind + ", whose chart is rendered where nothing turns tokens into values",
-		Hint: "seal a Secret with it, and have the chart take that: spec.valuesFrom of a HelmRelease, or existingSecret in many charts",
-	})
+	found := Finding{
+		Rule: TokenMisplaced, Object: a.object, Key: a.key,
+		Message: "a sealed token stands in a " + kind + ", whose chart is rendered where nothing turns tokens into values",
+	}
+	found.Hint = elsewhereHint(found)
+	d.found(a, n, found)
 	return true
+}
+
+// elsewhereHint is for values of charts that other controllers render.
+func elsewhereHint(f Finding) string {
+	hint := "seal a Secret with it (fuin seal --name NAME --from-file " + cmp.Or(f.Key, "KEY") + "=PATH), and "
+	if strings.HasPrefix(f.Object, "HelmRelease") {
+		return hint + "name that under spec.valuesFrom"
+	}
+	return hint + "have the chart take it, by existingSecret in many"
 }
 
 const vaultScheme = "ref+vault://"

@@ -50,8 +50,10 @@ const (
 
 const (
 	sealIt    = "seal it: fuin seal --in-place FILE, or fuin check --fix"
-	moveIt    = "move it into a Secret, and seal that"
+	moveIt    = "move it into a Secret, and seal that: fuin seal --name NAME --from-file KEY=PATH"
+	moveFile  = "seal it as a Secret: fuin seal --name NAME --from-file FILE; and take it out of the repository: git rm --cached FILE"
 	tokenIt   = "put a sealed token in its place: fuin seal --token"
+	fieldIt   = "put a sealed token in its place: fuin seal FILE --field FIELD, or fuin check --fix"
 	revokeIt  = "take it out of the repository, and replace it where it is used: who has the history has it"
 	sealAnew  = "seal it again for where it stands"
 	resealIt  = "fuin reseal FILE moves it to the newest key"
@@ -61,20 +63,20 @@ const (
 var rules = []Rule{
 	{PlaintextSecret, "a value of a Secret that is in plain or base64, also in Lists, patches and templates", sealIt, Error, true},
 	{NotSealed, "an entry of a SealedSecret's encryptedData that is no sealed value", sealAnew, Error, true},
-	{SecretGenerator, "a kustomize secretGenerator that takes values from the repository", "make it a SealedSecret: fuin seal --from-file", Error, true},
+	{SecretGenerator, "a kustomize secretGenerator that takes values from the repository", "make it a SealedSecret: fuin check --fix, or fuin seal --name NAME --from-file KEY=PATH", Error, true},
 	{ConfigMap, "a secret in a ConfigMap or configMapGenerator", moveIt, Error, true},
-	{Workload, "a secret in the environment or arguments of a container", moveIt + "; name it with secretKeyRef", Error, true},
-	{HelmValues, "a secret in Helm values: files, HelmReleases, Argo CD Applications", tokenIt, Error, true},
+	{Workload, "a secret in the environment or arguments of a container", moveIt + "; and name it with secretKeyRef", Error, true},
+	{HelmValues, "a secret in Helm values: files, HelmReleases, Argo CD Applications", fieldIt, Error, true},
 	{PlaintextField, "a secret in a field of any other object or YAML file", moveIt, Error, true},
 	{CopyOfObject, "an annotation that holds a copy of a Secret, as last-applied-configuration", "remove the annotation", Error, true},
-	{SealedTemplate, "a secret in plain in the template of a SealedSecret", "seal it as a value of its own, and name it in the template", Error, true},
+	{SealedTemplate, "a secret in plain in the template of a SealedSecret", "seal it as a value of its own (fuin set FILE KEY, or fuin check --fix), and name it in the template", Error, true},
 	{KubeConfig, "credentials in a kubeconfig", revokeIt, Error, true},
-	{EnvFile, "a secret in an env, properties, ini or toml file", moveIt, Error, true},
+	{EnvFile, "a secret in an env, properties, ini or toml file", moveFile, Error, true},
 	{Jsonnet, "a secret in Jsonnet", tokenIt, Error, true},
 	{Terraform, "a secret in a Terraform variable, default or argument", "keep it out of the repository: TF_VAR_… or a secret store", Error, true},
 	{Script, "a secret in a script or Dockerfile", "read it from the environment", Error, true},
 	{Comment, "a comment that holds a secret", "remove the comment", Error, true},
-	{PrivateKey, "a private key: PEM, OpenSSH or PGP, plain or in base64", revokeIt, Error, true},
+	{PrivateKey, "a private key: PEM, OpenSSH or PGP, plain or in base64", revokeIt + "; seal the new one: fuin seal --name NAME --from-file PATH", Error, true},
 	{AgeIdentity, "an age identity", revokeIt, Error, true},
 	{KnownToken, "a token of a well-known service, by its form", revokeIt, Error, true},
 	{URLCredentials, "a URL with a password in it", "put the whole URL into a Secret, and seal that", Error, true},

@@ -100,8 +100,6 @@ func (f *fixRun) explained(findings []check.Finding) []check.Finding {
 	for i, found := range findings {
 		if err := f.left[knownAs(found)]; err != nil {
 			findings[i].Hint = strings.TrimSuffix("not sealed: "+err.Error()+"; "+hintOf(err), "; ")
-		} else if hint := byHand(found); hint != "" {
-			findings[i].Hint = hint
 		}
 	}
 	for _, r := range f.accepted {
@@ -127,20 +125,6 @@ func withStay(findings []check.Finding, stay check.Finding) []check.Finding {
 		return findings
 	}
 	return append(findings, stay)
-}
-
-// byHand tells what to do with a finding that --fix does not seal.
-func byHand(found check.Finding) string {
-	kind, _, _ := strings.Cut(found.Object, " ")
-	switch {
-	case found.Rule != check.HelmValues:
-		return ""
-	case kind == "HelmRelease":
-		return "nothing makes a token a value there: seal a Secret with it (fuin seal --name NAME --from-file " + found.Key + "=PATH), and name that under spec.valuesFrom"
-	case kind == "Application" || kind == "ApplicationSet":
-		return "nothing makes a token a value there: seal a Secret with it (fuin seal --name NAME --from-file " + found.Key + "=PATH), and have the chart take it (existingSecret in many)"
-	}
-	return ""
 }
 
 // quoteForShell is a word as a shell takes it.
