@@ -93,10 +93,13 @@ func (o pass) recognize(ss *bitnami.SealedSecret, secret *corev1.Secret) {
 // secrets lists all Secrets but those that hold Helm's releases, which are
 // many, large, and nobody's to open.
 func (o *opener) secrets(ctx context.Context, namespace string) iter.Seq2[*corev1.Secret, error] {
-	var page corev1.SecretList
 	noReleases := fields.OneTermNotEqualSelector("type", "helm.sh/release.v1")
-	return inOrder(ctx, o.api, &page, client.ListOptions{Namespace: namespace, FieldSelector: noReleases},
-		func() []corev1.Secret { return page.Items }, (*corev1.Secret).Size)
+	options := client.ListOptions{Namespace: namespace, FieldSelector: noReleases}
+	return inOrder(ctx, options, (*corev1.Secret).Size, func(ctx context.Context, options *client.ListOptions) page[corev1.Secret] {
+		var list corev1.SecretList
+		err := o.api.List(ctx, &list, options)
+		return page[corev1.Secret]{list.Items, list.Continue, err}
+	})
 }
 
 func (o *opener) sealedSecrets(ctx context.Context, namespace string) iter.Seq2[*bitnami.SealedSecret, error] {
@@ -104,15 +107,25 @@ func (o *opener) sealedSecrets(ctx context.Context, namespace string) iter.Seq2[
 	if err != nil {
 		return func(yield func(*bitnami.SealedSecret, error) bool) { yield(nil, err) }
 	}
-	var page bitnami.SealedSecretList
-	return inOrder(ctx, o.api, &page, client.ListOptions{Namespace: namespace, LabelSelector: selector},
-		func() []bitnami.SealedSecret { return page.Items }, sizeOf)
+	options := client.ListOptions{Namespace: namespace, LabelSelector: selector}
+	return inOrder(ctx, options, sizeOf, func(ctx context.Context, options *client.ListOptions) page[bitnami.SealedSecret] {
+		var list bitnami.SealedSecretList
+		err := o.api.List(ctx, &list, options)
+		return page[bitnami.SealedSecret]{list.Items, list.Continue, err}
+	})
+}
+
+// A page is a part of a list.
+type page[T any] struct {
+	items []T
+	next  string // where the list goes on; empty at its end
+	err   error
 }
 
 // A page is to hold about this many bytes: a single object may have over a
 // million.
 const (
-	pageBytes = 1 << 20
+	pageBytes = 1 << 19
 	firstPage = 50
 	maxPage   = 500
 )
@@ -120,30 +133,45 @@ const (
 // errNoList ends a walk through a list that the API server cannot continue.
 var errNoList = errors.New("the list is empty and yet goes on")
 
-// inOrder lists objects page by page. items and size look at the page.
-func inOrder[T any](ctx context.Context, api client.Client, page client.ObjectList, options client.ListOptions,
-	items func() []T, size func(*T) int,
+// inOrder lists objects page by page. While one is gone through, the next one is
+// on its way.
+func inOrder[T any](ctx context.Context, options client.ListOptions, size func(*T) int,
+	list func(context.Context, *client.ListOptions) page[T],
 ) iter.Seq2[*T, error] {
 	return func(yield func(*T, error) bool) {
-		for options.Limit = firstPage; ; {
-			if err := api.List(ctx, page, &options); err != nil {
-				yield(nil, err)
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		coming := make(chan page[T], 1) // one that nobody waits for any more keeps nobody
+		ask := func(options client.ListOptions) { coming <- list(ctx, &options) }
+		options.Limit = firstPage
+		go ask(options)
+		for more := true; more; {
+			p := <-coming
+			if more = p.next != ""; more && p.err == nil && len(p.items) == 0 {
+				p.err = errNoList
+			}
+			if p.err != nil {
+				yield(nil, p.err)
 				return
 			}
-			all, bytes := items(), 1
-			for i := range all {
-				if bytes += size(&all[i]); !yield(&all[i], nil) {
+			if more {
+				options.Continue, options.Limit = p.next, p.follower(size)
+				go ask(options)
+			}
+			for i := range p.items {
+				if !yield(&p.items[i], nil) {
 					return
 				}
 			}
-			if options.Continue = page.GetContinue(); options.Continue == "" {
-				return
-			}
-			if len(all) == 0 {
-				yield(nil, errNoList)
-				return
-			}
-			options.Limit = min(maxPage, max(1, int64(len(all)*pageBytes/bytes)))
 		}
 	}
+}
+
+// follower is how many objects the next page is to have, going by this one.
+func (p page[T]) follower(size func(*T) int) int64 {
+	bytes := 1
+	for i := range p.items {
+		bytes += size(&p.items[i])
+	}
+	return min(maxPage, max(1, int64(len(p.items)*pageBytes/bytes)))
 }

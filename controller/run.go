@@ -43,7 +43,8 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	ctrl.SetLogger(logr.FromSlogHandler(cfg.Log.Handler()))
 	cfg.Rest = rest.CopyConfig(cfg.Rest)
-	cfg.Rest.QPS = -1 // the API server has its own fairness
+	cfg.Rest.QPS = -1                  // the API server has its own fairness
+	cfg.Rest.DisableCompression = true // what is sealed does not get smaller
 	scheme, err := newScheme()
 	if err != nil {
 		return err
