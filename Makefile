@@ -25,7 +25,7 @@ man: ## Write the man pages into bin/man
 test: kube peers vault sops renderers ## Run all tests on real servers, which are built on first use
 	$(TEST) -timeout 30m ./...
 
-demo: build kube ## Show the whole way, from a commit to two clusters (KEEP=1: leave it running)
+demo: build kube vault ## Show the whole way, from a commit to two clusters (KEEP=1: leave it running)
 	go run ./testdata/demo -bin $(BIN) $(if $(KEEP),-keep)
 
 lint: tools ## go vet and golangci-lint

@@ -12,6 +12,8 @@ A push is applied as it stands, in three environments and two clusters, and
 reported with its commit.
 A changed secret rolls the workload that names it, and no other.
 A version goes from staging to production by a file, canary first.
+What lives in Vault stays there; it is read as the namespace that needs it, and
+followed when it changes.
 What is altered or moved does not open; it holds up only what needs it, and a
 revert is enough.
 A cluster applies nothing that belongs to another.
@@ -37,7 +39,7 @@ func (d *demo) connect() error {
 		return err
 	}
 	d.screen.heading("It keeps running")
-	d.screen.prose(`The clusters, the controllers and the Git server stay until you press Ctrl-C here.
+	d.screen.prose(`The clusters, the controllers, the Git server and Vault stay until you press Ctrl-C here.
 		In another terminal, this gives you fuin, kubectl, both clusters and a clone:`)
 	d.screen.command(". " + d.path("env") + "\ncd $DEMO/shop")
 	d.screen.prose("Some things to try:")

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"fuin.dev/controller/gittest"
+	"fuin.dev/controller/vaulttest"
 )
 
 // demo is one run: a temporary directory, and what works in it.
@@ -25,6 +26,7 @@ type demo struct {
 	sites []*site // staging and production
 	git   *gittest.Server
 	repo  *gittest.Repo
+	vault *vaulttest.Server
 
 	rolled map[string]bool // ReplicaSets there were when a step began
 	before string          // resource versions of Secrets before the restart
@@ -101,6 +103,9 @@ func (d *demo) close() error {
 	}
 	if d.git != nil {
 		errs = append(errs, d.git.Stop())
+	}
+	if d.vault != nil {
+		errs = append(errs, d.vault.Stop())
 	}
 	return errors.Join(append(errs, os.RemoveAll(d.dir))...)
 }

@@ -16,18 +16,18 @@ import (
 
 const usage = `Fuin from a developer's file to two clusters, explained on screen.
 
-Usage, at the root of the repository, after make build kube:
+Usage, at the root of the repository, after make build kube vault:
 
   go run ./testdata/demo [-bin DIR] [-keep]
 
 It starts, on loopback ports, two clusters (etcd, a Kubernetes API server and a
-controller manager each) and a Git server, installs deploy/base in both, and runs
-fuin-controller as the service account of its Deployment. Then it seals the
-Secrets of testdata/repos/shop in a repository of its own, pushes it, has it
-applied, changes it, promotes a version, tampers with it, and edits the clusters
-by hand. Every command on screen is run as it stands there, and every claim marked
-✓ is checked: the exit code is 1 when one does not hold, and 130 after an
-interrupt. All processes and files are gone at the end.
+controller manager each), a Git server and a Vault, installs deploy/base in both
+clusters, and runs fuin-controller as the service account of its Deployment. Then it
+seals the Secrets of testdata/repos/shop in a repository of its own, pushes it, has it
+applied, changes it, promotes a version, keeps a value in Vault, tampers with it, and
+edits the clusters by hand. Every command on screen is run as it stands there, and
+every claim marked ✓ is checked: the exit code is 1 when one does not hold, and 130
+after an interrupt. All processes and files are gone at the end.
 
 Nothing outside of temporary directories is written, no network is needed, and
 no configuration of yours (kubeconfig, Git) is read. NO_COLOR is respected.

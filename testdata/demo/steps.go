@@ -8,9 +8,9 @@ that cluster fetches the repository, renders it, opens what is sealed, applies
 all of it, and reports. This demo shows the whole way, with a shop that has three
 environments in two clusters.
 
-Both clusters and the Git server are real, and run on this machine for as long as
-the demo does. Every command is run as it stands here, and every ✓ was checked.
-It takes less than a minute and leaves nothing behind.`
+The clusters, the Git server and a Vault are real, and run on this machine for as
+long as the demo does. Every command is run as it stands here, and every ✓ was
+checked. It takes about a minute and leaves nothing behind.`
 
 // steps is the demo from start to finish.
 func steps(d *demo) []step {
@@ -24,6 +24,7 @@ func steps(d *demo) []step {
 		{"From Git to the clusters", environmentParts()},
 		{"Change one secret: one workload rolls", changeParts()},
 		{"A new version, from staging to production", promoteParts()},
+		{"A value that stays in Vault", vaultParts()},
 		{"A broken value holds up what needs it, and nothing else", breakParts()},
 		{"A sealed value that was moved is refused", moveParts()},
 		{"The wrong cluster applies nothing", wrongParts()},
