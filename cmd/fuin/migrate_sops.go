@@ -2,11 +2,11 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -149,16 +149,19 @@ func (f *sopsFlags) one(ctx context.Context, planner *planner, program string, i
 	return result, err
 }
 
-const (
-	sopsTimeout = time.Minute // a key service may be slow
-	maxSaid     = 400         // bytes of what sops says
-)
+const sopsTimeout = time.Minute // a key service may be slow
 
-// digestShape is what sops says of a file that was altered: one of the plain text.
-var digestShape = regexp.MustCompile(`[0-9A-Fa-f]{32,}`)
+// sopsReasons are what the exit codes of sops mean.
+var sopsReasons = map[int]string{
+	24:  "a value does not decrypt: the file was altered",
+	25:  "a value does not decrypt: the file was altered",
+	51:  "the file was altered since it was encrypted",
+	52:  "the file has no MAC",
+	128: "none of the keys at hand opens it",
+}
 
-// decryptSops has sops decrypt a file. What it says of a failure is about keys;
-// nothing of the file is in it.
+// decryptSops has sops decrypt a file. What it says of a failure is not passed
+// on: parsers quote what they do not understand.
 func decryptSops(ctx context.Context, program, path string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, sopsTimeout)
 	defer cancel()
@@ -172,13 +175,18 @@ func decryptSops(ctx context.Context, program, path string) ([]byte, error) {
 	}
 	cmd := exec.CommandContext(ctx, program, "--decrypt", "--input-type", kind, "--output-type", kind, abs)
 	cmd.WaitDelay = time.Second
-	var out, said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &said
-	if err := cmd.Run(); err != nil {
-		if ctx.Err() != nil {
-			return nil, unreachable("are its key services up?", "sops gave no answer in time")
-		}
-		return nil, unreachable("sops needs one of the keys that the file was encrypted to", "sops: %.*s", maxSaid, digestShape.ReplaceAllString(strings.Join(strings.Fields(said.String()), " "), "…"))
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	err = cmd.Run()
+	var exit *exec.ExitError
+	switch {
+	case ctx.Err() != nil:
+		return nil, unreachable("are its key services up?", "sops gave no answer in time")
+	case errors.As(err, &exit):
+		reason := cmp.Or(sopsReasons[exit.ExitCode()], exit.String())
+		return nil, unreachable("sops needs one of the keys that the file was encrypted to; sops --decrypt "+path+" tells more", "sops: %s", reason)
+	case err != nil:
+		return nil, unreachable("name it: --sops PROGRAM", "sops: %w", err)
 	}
 	return out.Bytes(), nil
 }

@@ -27,6 +27,7 @@ type ui struct {
 	stderr     io.Writer
 	isTerminal func(stream any) bool
 	hidden     func(ctx context.Context) ([]byte, error) // reads a line that is not shown
+	echoOff    func() (restore func())                   // before it is asked for; may be nil
 	getenv     func(string) string
 	now        func() time.Time
 
@@ -39,7 +40,7 @@ type ui struct {
 func newUI() *ui {
 	return &ui{
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
-		isTerminal: isTerminal, hidden: readHidden, getenv: os.Getenv, now: time.Now,
+		isTerminal: isTerminal, hidden: readHidden, echoOff: echoOff, getenv: os.Getenv, now: time.Now,
 	}
 }
 

@@ -108,8 +108,12 @@ func generated(n int) []byte {
 // maxLine is where terminals cut lines off, in bytes, without a word.
 const maxLine = 4095
 
-// ask reads a value from the terminal, twice.
+// ask reads a value from the terminal, twice. What is typed early is not shown
+// either.
 func (u *ui) ask(ctx context.Context, key string) ([]byte, error) {
+	if u.echoOff != nil {
+		defer u.echoOff()()
+	}
 	var values [2][]byte
 	for i, prompt := range []string{"value of " + key + ", not shown: ", "again: "} {
 		fmt.Fprint(u.stderr, printable(prompt))
