@@ -83,64 +83,62 @@ func (f *fixRun) seal(ctx context.Context, findings []check.Finding) (changed bo
 	if len(jobs) == 0 {
 		return false, nil
 	}
-	if err = f.together(ctx, jobs); err == nil {
+	if err = f.repair(ctx, jobs); err == nil {
 		err = f.write(ctx)
 	}
 	return len(f.accepted) > 0, err
 }
 
-// together makes all repairs and proves them at once, which most often is all
-// that is to do; else one after the other, so that what is at fault is found.
-func (f *fixRun) together(ctx context.Context, jobs []job) error {
-	var all []*repair
-	for _, j := range jobs {
-		r, err := f.attempt(ctx, j)
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case err != nil:
-			continue
-		}
-		f.files = f.files.with(r.changed)
-		all = append(all, r)
+// repair makes all repairs and proves them at once, which most often is all that
+// is to do; else those of each half by themselves, so that what is at fault is
+// found.
+func (f *fixRun) repair(ctx context.Context, jobs []job) error {
+	made := f.makeAll(ctx, jobs)
+	err := ctx.Err()
+	if len(made) == 0 || err != nil {
+		return err
 	}
-	err := f.prove(ctx, all...)
-	switch {
-	case err == nil:
-		f.accepted = all
+	if err = f.prove(ctx, made...); err == nil {
+		f.accept(made)
+		return nil
+	}
+	f.files = f.proven
+	switch half := len(jobs) / 2; {
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case half == 0:
+		f.leave(jobs[0].findings, err)
+		return nil
 	default:
-		return f.each(ctx, jobs)
+		if err := f.repair(ctx, jobs[:half]); err != nil {
+			return err
+		}
+		return f.repair(ctx, jobs[half:])
 	}
-	return nil
 }
 
-// each makes and proves one repair after the other.
-func (f *fixRun) each(ctx context.Context, jobs []job) error {
-	bar := f.c.u.progress("sealing", len(jobs))
-	defer bar.end()
-	clear(f.left)
-	clear(f.prover.lost)
-	clear(f.prover.renamed)
-	f.files = f.proven
+// makeAll makes the repairs that can be made, each on top of those before it.
+func (f *fixRun) makeAll(ctx context.Context, jobs []job) []*repair {
+	var made []*repair
 	for _, j := range jobs {
-		r, err := f.attempt(ctx, j)
-		if err == nil {
-			f.files = f.proven.with(r.changed)
-			if err = f.prove(ctx, r); err == nil {
-				f.accepted = append(f.accepted, r)
-			} else {
-				f.files = f.proven
-				f.leave(j.findings, err)
-			}
-		}
 		if ctx.Err() != nil {
-			return ctx.Err()
+			break
 		}
-		bar.step()
+		if r, err := f.attempt(ctx, j); err == nil {
+			f.files = f.files.with(r.changed)
+			made = append(made, r)
+		}
 	}
-	return nil
+	return made
+}
+
+func (f *fixRun) accept(made []*repair) {
+	f.accepted = append(f.accepted, made...)
+	for _, r := range made {
+		for _, found := range r.findings {
+			delete(f.left, knownAs(found))
+		}
+	}
 }
 
 // attempt makes the repair of a job, or notes why it cannot be made.

@@ -167,8 +167,10 @@ func (f *fixRun) prove(ctx context.Context, all ...*repair) error {
 		}
 		p.before = append(p.before, seen)
 	}
+	lost, renamed := maps.Clone(f.prover.lost), maps.Clone(f.prover.renamed)
 	now, err := f.prover.compare(ctx, p, f.files)
 	if err != nil {
+		f.prover.lost, f.prover.renamed = lost, renamed
 		return f.passUnproven(err, all)
 	}
 	rendered := map[string]*check.Rendered{}
