@@ -21,6 +21,7 @@ type Options struct {
 	Scope      Scope  // empty: as the Secret's annotations say
 	Format     Format
 	AllowEmpty bool // seal Secrets without any value
+	Patch      bool // they are patches of Secrets: what they patch names the place
 
 	DefaultNamespace string // that Secrets get which name none, and are not asked to
 	Final            Final  // where the Secrets will stand

@@ -33,6 +33,7 @@ type source struct {
 	annotations     map[string]string
 	scope           Scope
 	final           Place // where it will stand
+	isPatch         bool
 	items           []item
 }
 
@@ -61,7 +62,7 @@ func (s *Sealer) secret(n *yaml.Node, o Options, w *walk) (*yaml.Node, error) {
 
 func readSecret(n *yaml.Node, o Options) (*source, error) {
 	meta := get(n, "metadata")
-	src := &source{node: n, annotations: stringMap(get(meta, "annotations")), scope: o.Scope}
+	src := &source{node: n, annotations: stringMap(get(meta, "annotations")), scope: o.Scope, isPatch: o.Patch}
 	if src.scope == "" {
 		src.scope = ScopeOf(src.annotations)
 	}
@@ -213,7 +214,9 @@ func (src *source) assemble(encrypted *yaml.Node, fingerprints []string) *yaml.N
 	spec := mapping()
 	set(spec, "encryptedData", encrypted)
 	src.dataComments(spec.Content[0])
-	set(spec, "template", src.template())
+	if template := src.template(); len(template.Content) > 0 {
+		set(spec, "template", template)
+	}
 	set(out, "spec", spec)
 	return out
 }
@@ -266,7 +269,9 @@ func (src *source) metadata(fingerprints []string) *yaml.Node {
 // template is the Secret without its values.
 func (src *source) template() *yaml.Node {
 	out := mapping()
-	set(out, "metadata", src.templateMetadata())
+	if metadata := src.templateMetadata(); len(metadata.Content) > 0 {
+		set(out, "metadata", metadata)
+	}
 	move(out, src.node, "type")
 	move(out, src.node, "immutable")
 	return out
@@ -276,8 +281,10 @@ func (src *source) template() *yaml.Node {
 // later whether a kustomization moved them.
 func (src *source) templateMetadata() *yaml.Node {
 	out := mapping()
-	set(out, "name", scalar(cmp.Or(src.final.Name, src.name)))
-	if namespace := cmp.Or(src.final.Namespace, src.namespace); namespace != "" {
+	if !src.isPatch {
+		set(out, "name", scalar(cmp.Or(src.final.Name, src.name)))
+	}
+	if namespace := cmp.Or(src.final.Namespace, src.namespace); namespace != "" && !src.isPatch {
 		set(out, "namespace", scalar(namespace))
 	}
 	meta := get(src.node, "metadata")

@@ -124,12 +124,32 @@ func (f *fixRun) makeAll(ctx context.Context, jobs []job) []*repair {
 		if ctx.Err() != nil {
 			break
 		}
-		if r, err := f.attempt(ctx, j); err == nil {
+		r, err := f.attempt(ctx, j)
+		switch {
+		case err == nil:
 			f.files = f.files.with(r.changed)
 			made = append(made, r)
+		case errors.Is(err, errRepaired):
+			repairedBy(j.findings, slices.Concat(made, f.accepted))
 		}
 	}
 	return made
+}
+
+// repairedBy adds findings to the repair that changed their file.
+func repairedBy(findings []check.Finding, all []*repair) {
+	for _, r := range all {
+		if _, ok := r.changed[findings[0].File]; !ok {
+			continue
+		}
+		isThere := func(known check.Finding) bool {
+			return known.File == findings[0].File && known.Line == findings[0].Line
+		}
+		if !slices.ContainsFunc(r.findings, isThere) {
+			r.findings = slices.Concat(r.findings, findings)
+		}
+		return
+	}
 }
 
 func (f *fixRun) accept(made []*repair) {

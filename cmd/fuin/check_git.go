@@ -68,8 +68,8 @@ func isTracked(root, name string) bool {
 	if _, err := os.Stat(filepath.Join(root, filepath.FromSlash(name))); err != nil {
 		return false
 	}
-	err := gitCommand(context.Background(), "-C", root, "check-ignore", "--quiet", "--", name).Run()
-	return err != nil // 1: not ignored
+	cmd := gitCommand(context.Background(), "-C", root, "ls-files", "--cached", "--others", "--exclude-standard", "--error-unmatch", "--", name)
+	return cmd.Run() == nil
 }
 
 // history finds what the commits of a range added, each version once. Of a

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"fuin.dev/config"
 	"fuin.dev/seal"
@@ -28,7 +29,7 @@ func (f *fixRun) sealPatchesOf(ctx context.Context, r *repair, base *plan, seale
 				continue
 			}
 			done[k] = true
-			if err := f.sealPatchesIn(ctx, r, k, baseOf(base, states)); err != nil {
+			if err := f.sealPatchesIn(ctx, r, k, baseOf(base, placings, states)); err != nil {
 				return err
 			}
 		}
@@ -42,18 +43,31 @@ type patched func(name string) (seal.Options, bool)
 
 // baseOf seals patches as what they patch: for the same place, in the same
 // scope.
-func baseOf(base *plan, states []seal.State) patched {
+func baseOf(base *plan, placings []config.Placing, states []seal.State) patched {
+	isCalled := func(own, now string) bool {
+		return slices.ContainsFunc(placings, func(p config.Placing) bool { return wasCalled(own, now, p.Prefix+own+p.Suffix) })
+	}
 	return func(name string) (seal.Options, bool) {
 		i := slices.IndexFunc(states, func(s seal.State) bool { return s.Name == name })
+		if i < 0 {
+			i = slices.IndexFunc(states, func(s seal.State) bool { return isCalled(s.Name, name) })
+		}
 		if i < 0 {
 			return seal.Options{}, false
 		}
 		s := states[i]
-		final := func(scope seal.Scope, _, name string) (string, string, error) {
-			return base.final(scope, s.Namespace, name)
+		final := func(scope seal.Scope, _, _ string) (string, string, error) {
+			return base.final(scope, s.Namespace, s.Name)
 		}
 		return seal.Options{Scope: s.Scope(), Final: final, AllowEmpty: true, DefaultNamespace: s.Namespace}, true
 	}
+}
+
+// wasCalled reports whether a name can be one on the way from an object's own to
+// its final one: a patch names what it patches as that was called at first, or
+// is by then.
+func wasCalled(own, name, final string) bool {
+	return name == own || own != "" && strings.Contains(name, own) && strings.Contains(final, name)
 }
 
 // sealPatchesIn seals the patches of a kustomization that are of certain
@@ -108,6 +122,7 @@ func (f *fixRun) sealPatch(ctx context.Context, r *repair, k string, p config.Pa
 	if rule := plan.rule.Scope; rule != "" && rule != options.Scope {
 		return fail("give both paths the same scope", "its rule says scope %s, and what it patches is sealed in scope %s", rule, options.Scope)
 	}
+	options.Patch = true
 	result, err := plan.sealer.Manifest(text, options)
 	if err != nil {
 		return err
@@ -125,7 +140,11 @@ func (f *fixRun) sealPatch(ctx context.Context, r *repair, k string, p config.Pa
 	if err != nil {
 		return err
 	}
-	if result.Out, err = field.Put(whole, string(result.Out)); err == nil {
+	sealed := string(result.Out)
+	if !strings.HasSuffix(p.Text, "\n") {
+		sealed = strings.TrimSuffix(sealed, "\n")
+	}
+	if result.Out, err = field.Put(whole, sealed); err == nil {
 		f.take(r, k, result)
 	}
 	return err
@@ -198,7 +217,7 @@ func (f *fixRun) fileOf(ctx context.Context, k, secret string) (string, error) {
 			continue
 		}
 		for _, o := range seen.Set.Objects {
-			if o.Kind() == kindSecret && o.Group() == "" && o.WasName == secret && o.File != "" && !isKustomization(o.File) {
+			if wasCalled(o.WasName, secret, o.Name()) && o.Kind() == kindSecret && o.Group() == "" && o.File != "" && !isKustomization(o.File) {
 				return o.File, nil
 			}
 		}
