@@ -112,13 +112,14 @@ func TestADenialIsNotALoginEachTime(t *testing.T) {
 	s := newSystem(t)
 	s.connect(nil)
 	ns := s.tenant()
-	mark := s.mark()
+	mark, began := s.mark(), time.Now()
 	for range 20 {
 		_, err := s.resolve(ns, "apps/other/x#/k", "apps/other/y#/k")
 		_ = s.fails(vault.Denied, err)
 	}
-	if got := s.since(mark, ""); got["login"] > 2 {
-		t.Errorf("%d log-ins for 20 denials", got["login"])
+	took := time.Since(began) // log-ins that help nothing are some seconds apart
+	if got, most := s.since(mark, "")["login"], 2+int(took/(5*time.Second)); got > most {
+		t.Errorf("%d log-ins for 20 denials in %s", got, took)
 	}
 }
 
