@@ -100,7 +100,7 @@ func TestKeysByCommand(t *testing.T) {
 	first := s.Recipient("recipients").Fingerprint()
 	s.Eventually("a second went by", func() bool { return time.Since(s.NewestAge()) > 2*time.Second })
 
-	want(0, "keys", "rotate", "cluster")
+	want(0, "keys", "rotate", "--timeout", "2m", "cluster")
 	want(3, "keys", "sync", "--check", "cluster", file)
 	want(0, "keys", "sync", "cluster", file)
 	want(0, "keys", "sync", "--check", "cluster", file)

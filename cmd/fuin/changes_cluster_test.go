@@ -220,7 +220,7 @@ func (f *changer) reseal(t *testing.T) {
 		return code, said
 	}
 	code, said := reseal()
-	for deadline := time.Now().Add(30 * time.Second); code == exitUnreachable && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); code == exitUnreachable && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		code, said = reseal() // the API server learns of endpoints a moment later
 	}
 	if code != exitOK || !strings.Contains(said, fmt.Sprintf("resealed %d SealedSecrets in 2 files", len(names)+1)) {

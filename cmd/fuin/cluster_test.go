@@ -47,7 +47,7 @@ func TestRealCluster(t *testing.T) {
 		_, said := sealedBy("--cert", "cluster", "rsa.key")
 		return !strings.Contains(said, "403 Forbidden")
 	}
-	for deadline := time.Now().Add(10 * time.Second); !granted() && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(2 * time.Minute); !granted() && time.Now().Before(deadline); {
 		time.Sleep(10 * time.Millisecond)
 	}
 	if code, said := sealedBy("--cert", "cluster", "rsa.key"); code != exitOK || !strings.Contains(said, "fuin: sealing for context kubetest (https://") {

@@ -187,7 +187,7 @@ func (w *world) start(t *testing.T, kubeconfig string, args ...string) *running 
 // says waits until the command printed a text.
 func (r *running) says(t *testing.T, text string) {
 	t.Helper()
-	deadline := time.After(60 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for !strings.Contains(r.out.String()+r.said.String(), text) {
 		select {
 		case <-deadline:
@@ -203,7 +203,7 @@ func (r *running) ends(t *testing.T, what string, code int, want ...string) {
 	select {
 	case got := <-r.code:
 		expect(t, what, got, code, r.out.String()+r.said.String(), want...)
-	case <-time.After(60 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatalf("%s does not end: %q and %q", what, r.out, r.said)
 	}
 }

@@ -194,7 +194,7 @@ subjects: [{kind: ServiceAccount, name: stranger, namespace: NAMESPACE}]
 
 func (k *keeper) poll(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for !done() {

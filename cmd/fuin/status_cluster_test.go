@@ -181,7 +181,7 @@ func testStatusRights(t *testing.T, w *world) {
 // eventually waits for what others do.
 func eventually(t *testing.T, done func() bool) {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for !done() {
 		select {
 		case <-deadline:

@@ -34,7 +34,7 @@ func TestWorkloadsRollWhenTheirSecretsChange(t *testing.T) {
 	r.stays("rotated keys", deploymentKind, "app", func() {
 		r.Eventually("a second went by", func() bool { return time.Since(r.NewestAge()) > 2*time.Second })
 		before := r.Recipient("recipients").Fingerprint()
-		if _, messages, code := r.Fuin("keys", "rotate", "cluster"); code != 0 {
+		if _, messages, code := r.Fuin("keys", "rotate", "--timeout", "2m", "cluster"); code != 0 {
 			t.Fatal(messages)
 		}
 		r.Eventually("another key is published", func() bool { return r.Recipient("recipients").Fingerprint() != before })
