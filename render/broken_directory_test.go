@@ -128,7 +128,7 @@ func TestCuriousChildren(t *testing.T) {
 	}
 	defer root.Close()
 	path := filepath.Join(imposters, curious)
-	pool := open(t, render.Config{Path: path, DirectoryDeadline: time.Second})
+	pool := open(t, render.Config{Path: path, DirectoryDeadline: 10 * time.Second})
 	if _, err := pool.Directory(t.Context(), render.Directory{Files: root.FS(), Path: "."}); err == nil {
 		t.Fatal("no error")
 	}

@@ -56,7 +56,7 @@ func TestMemoryIsMeasured(t *testing.T) {
 
 // A child that had no chance to work proves nothing about the template.
 func TestAStarvedChildIsNotTheTemplatesFault(t *testing.T) {
-	pool := open(t, render.Config{Deadline: 200 * time.Millisecond, Size: 1})
+	pool := open(t, render.Config{Deadline: 2 * time.Second, Size: 1})
 	works(t, pool)
 	_ = syscall.Kill(only(t), syscall.SIGSTOP)
 	_, err := pool.Templates(t.Context(), texts{"k": "x"}, nil)
