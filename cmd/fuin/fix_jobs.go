@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"io/fs"
 	"path"
 	"path/filepath"
 	"slices"
@@ -87,8 +88,10 @@ func (f *fixRun) directories(names []string) ([]render.Directory, error) {
 		}
 	}
 	for _, name := range names {
-		if chart, ok := f.chartOf(name); ok {
-			add(chart)
+		if charts := f.chartsOf(name); charts != nil {
+			for _, chart := range charts {
+				add(chart)
+			}
 			continue
 		}
 		t, err := f.c.u.targetOf(f.pathOf(name))
@@ -110,26 +113,59 @@ func (f *fixRun) directories(names []string) ([]render.Directory, error) {
 }
 
 func directoryKey(d render.Directory) string {
-	return d.Path + "\x00" + strings.Join(d.Helm.ValuesFiles, "\x00")
+	return strings.Join(append([]string{d.Path, d.Helm.Namespace}, d.Helm.ValuesFiles...), "\x00")
 }
 
-// chartOf is the chart of which a file is a template or has values; with these,
-// if the chart's own are others.
-func (f *fixRun) chartOf(name string) (render.Directory, bool) {
+// chartsOf is the chart of which a file is a template or has values: with its
+// own values, and with those of each other file beside them, for the namespace
+// that the rules give that. None if the file is in no chart.
+func (f *fixRun) chartsOf(name string) []render.Directory {
 	for dir := path.Dir(name); ; dir = path.Dir(dir) {
 		if f.exists(path.Join(dir, "Chart.yaml")) {
-			one, err := f.c.renderedFor(path.Dir(name))
-			d := render.Directory{Path: dir}
-			d.Helm = render.HelmOptions{ReleaseName: "release", Namespace: cmp.Or(one.Namespace, "default")}
-			rel, errRel := filepath.Rel(filepath.FromSlash(dir), filepath.FromSlash(name))
-			rel = filepath.ToSlash(rel)
-			if rel != "values.yaml" && !strings.HasPrefix(rel, "templates/") {
-				d.Helm.ValuesFiles = []string{rel}
-			}
-			return d, err == nil && errRel == nil
+			return f.chartWith(dir, name)
 		}
 		if dir == "." || dir == "/" || strings.HasPrefix(dir, "..") {
-			return render.Directory{}, false
+			return nil
 		}
 	}
+}
+
+func (f *fixRun) chartWith(dir, name string) []render.Directory {
+	own, templates := path.Join(dir, "values.yaml"), path.Join(dir, "templates")
+	files := []string{name}
+	if name == own || strings.HasPrefix(name, templates+"/") {
+		files = append([]string{own}, f.otherValues(dir)...)
+	}
+	var out []render.Directory
+	for _, file := range files {
+		t, err := f.c.u.targetOf(f.pathOf(file))
+		if err != nil {
+			continue
+		}
+		d := render.Directory{Path: dir, Helm: render.HelmOptions{ReleaseName: "release", Namespace: cmp.Or(t.rule.Namespace, "default")}}
+		if rel, err := filepath.Rel(filepath.FromSlash(dir), filepath.FromSlash(file)); err == nil && file != own {
+			d.Helm.ValuesFiles = []string{filepath.ToSlash(rel)}
+		}
+		out = append(out, d)
+	}
+	return out
+}
+
+// otherValues are the files of values in the directory of a chart but for its
+// own, the first few of them.
+func (f *fixRun) otherValues(dir string) []string {
+	const most = 16
+	entries, err := fs.ReadDir(f.files, dir)
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for _, e := range entries {
+		name := e.Name()
+		isYAML := strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml")
+		if isYAML && strings.Contains(name, "values") && name != "values.yaml" && len(out) < most {
+			out = append(out, path.Join(dir, name))
+		}
+	}
+	return out
 }

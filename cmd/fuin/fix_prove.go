@@ -39,6 +39,7 @@ func (p *prover) see(ctx context.Context, files fs.FS, directories []render.Dire
 		if err != nil {
 			return nil, nil, err
 		}
+		one.Namespace = cmp.Or(d.Helm.Namespace, one.Namespace) // by the rule for a file of values
 		set, err := p.sandbox.Directory(ctx, d)
 		var e *render.DirectoryError
 		switch {
