@@ -117,3 +117,18 @@ func TestFieldAt(t *testing.T) {
 		t.Error("an alias leads nowhere that can be changed")
 	}
 }
+
+// FieldAround finds the text that a place is in, whatever its style.
+func TestFieldAround(t *testing.T) {
+	const values = "a: |\n  one\n  two\n\nb: {c: \"x: y\", d: z}\ne: plain text\n  folded\n"
+	for _, tt := range []struct {
+		line, column int
+		want         string
+	}{
+		{1, 4, "a"}, {3, 4, "a"}, {5, 10, "b.c"}, {5, 19, "b.d"}, {6, 8, "e"}, {7, 5, "e"}, {5, 2, ""}, {4, 1, ""}, {9, 1, ""},
+	} {
+		if got, ok := seal.FieldAround([]byte(values), tt.line, tt.column); got.String() != tt.want || ok != (tt.want != "") {
+			t.Errorf("%d:%d: %q, want %q", tt.line, tt.column, got, tt.want)
+		}
+	}
+}

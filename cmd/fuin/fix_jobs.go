@@ -38,9 +38,9 @@ func (f *fixRun) jobs(ctx context.Context, findings []check.Finding) []job {
 		case found.Rule == check.SecretGenerator && isKustomization(name):
 			generator := strings.TrimPrefix(found.Object, "secretGenerator ")
 			group(&generators, "generator\x00"+name+"\x00"+generator, found, f.generatorJob(name, generator))
-		case found.Rule == check.HelmValues && found.Object == "":
-			field, err := f.fieldOf(ctx, found)
-			group(&values, "value\x00"+name+"\x00"+field.String(), found, f.tokenJob(name, field, err))
+		case f.isValue(found):
+			field := f.fieldOf(ctx, found)
+			group(&values, "value\x00"+name+"\x00"+field.String(), found, f.tokenJob(name, field))
 		case found.Rule == check.SealedTemplate:
 			target, ok := f.templateOf(ctx, found)
 			if ok {
@@ -55,17 +55,40 @@ func isKustomization(name string) bool {
 	return slices.Contains(config.KustomizationNames, path.Base(name))
 }
 
+// isValue reports a value of a chart, by its name or by its form.
+func (f *fixRun) isValue(found check.Finding) bool {
+	isInValues := found.Object == "" && strings.Contains(path.Base(found.File), "values")
+	switch found.Rule {
+	case check.HelmValues:
+		return found.Object == ""
+	case check.URLCredentials, check.KnownToken:
+		return isInValues && f.chartsOf(found.File) != nil
+	}
+	return false
+}
+
+// A valueField is the field of a value of a chart; why is not nil if it was not
+// found.
+type valueField struct {
+	seal.Field
+	isPart bool // the value is a part of its text
+	why    error
+}
+
 // fieldOf finds the way to a value before anything changes its line.
-func (f *fixRun) fieldOf(ctx context.Context, found check.Finding) (seal.Field, error) {
+func (f *fixRun) fieldOf(ctx context.Context, found check.Finding) valueField {
 	data, err := readFile(ctx, f.pathOf(found.File), seal.MaxManifest)
 	if err != nil {
-		return seal.Field{}, err
+		return valueField{why: err}
 	}
-	field, ok := seal.FieldAt(data, found.Line, found.Column)
+	if field, ok := seal.FieldAt(data, found.Line, found.Column); ok {
+		return valueField{Field: field}
+	}
+	field, ok := seal.FieldAround(data, found.Line, found.Column)
 	if !ok {
-		return field, fail("put it into a field of its own, and seal that: fuin seal "+found.File+" --field FIELD", "it is part of a text, or not in YAML that can be read")
+		return valueField{why: fail("put it into a field of its own, and seal that: fuin seal "+found.File+" --field FIELD", "it is not in YAML that can be read")}
 	}
-	return field, nil
+	return valueField{Field: field, isPart: true}
 }
 
 func (f *fixRun) templateOf(ctx context.Context, found check.Finding) (seal.Target, bool) {

@@ -6,13 +6,14 @@ import (
 	"fuin.dev/seal"
 )
 
-// tokenJob makes a token of a value of a chart, as fuin seal --field does. why
-// is not nil if the field was not found.
-func (f *fixRun) tokenJob(name string, field seal.Field, why error) func(context.Context, *repair) error {
+// tokenJob makes a token of a value of a chart, as fuin seal --field does; of a
+// text of which the value is a part only if the chart shows that it can be.
+func (f *fixRun) tokenJob(name string, field valueField) func(context.Context, *repair) error {
 	return func(ctx context.Context, r *repair) error {
-		if why != nil {
-			return why
+		if field.why != nil {
+			return field.why
 		}
+		r.mustProve = field.isPart
 		plan, err := f.plan(name)
 		if err != nil {
 			return err
@@ -27,7 +28,7 @@ func (f *fixRun) tokenJob(name string, field seal.Field, why error) func(context
 			return fail("fuin seal "+f.c.shown(name)+" --field "+quoteForShell(field.String())+" -n NAMESPACE; or give the rule for the path a namespace",
 				"its rule names no namespace, to which a token is bound")
 		}
-		result, err := plan.sealer.Field(data, field, o)
+		result, err := plan.sealer.Field(data, field.Field, o)
 		switch {
 		case err != nil:
 			return err
