@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"path"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -137,6 +138,9 @@ func TestPlacingsAreWhatKustomizeBuilds(t *testing.T) {
 			t.Fatal(err)
 		}
 		predicted := f.predicted(t, all, files)
+		if reduced := f.predicted(t, reducedOf(t, f.files), files); !reflect.DeepEqual(reduced, predicted) {
+			t.Fatalf("seed %d: reduced, the kustomizations tell %v, want %v\n%v", seed, reduced, predicted, f.files)
+		}
 		for dir, want := range predicted {
 			got, ok := f.built(t, dir)
 			if !ok {
@@ -158,6 +162,23 @@ func TestPlacingsAreWhatKustomizeBuilds(t *testing.T) {
 	if compared < 500 {
 		t.Errorf("only %d places compared: the test looks at little", compared)
 	}
+}
+
+// reducedOf are the kustomizations among files, of which no more is kept than
+// concerns names.
+func reducedOf(t *testing.T, files map[string]string) *config.Kustomizations {
+	t.Helper()
+	kept := map[string][]byte{}
+	for name, text := range files {
+		if config.IsKustomization(name) {
+			kept[name] = config.ReducedKustomization(name, []byte(text))
+		}
+	}
+	all, err := config.NewKustomizations(kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 // predicted is where each file stands, by directory that is rendered and by

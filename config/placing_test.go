@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,7 +22,11 @@ func placings(t *testing.T, files map[string]string, file string, rendered ...st
 	if err != nil {
 		return nil, err
 	}
-	found, err := all.Placings(file, func(dir string) bool { return slices.Contains(rendered, dir) })
+	isRendered := func(dir string) bool { return slices.Contains(rendered, dir) }
+	found, err := all.Placings(file, isRendered)
+	if reduced, _ := reducedOf(t, files).Placings(file, isRendered); !reflect.DeepEqual(reduced, found) {
+		t.Errorf("reduced, the kustomizations tell %v, want %v", reduced, found)
+	}
 	var out []string
 	for _, p := range found {
 		namespace, name := p.Place("own", "db")

@@ -217,36 +217,55 @@ func (b *gitBlobs) exists(commit, name string) bool {
 }
 
 // get reads an object, one byte more than limit at most; ok is false if git
-// has none.
+// has none, or it is no file.
 func (b *gitBlobs) get(spec string, limit int) (data []byte, ok bool, err error) {
+	o, err := b.object(spec, limit)
+	return o.data, o.kind == "blob", err
+}
+
+// A gitObject is one that git keeps, or the beginning of it; its kind is "" if
+// there is none.
+type gitObject struct {
+	id, kind string
+	data     []byte
+}
+
+func (b *gitBlobs) object(spec string, limit int) (o gitObject, err error) {
 	if b.failed != nil {
-		return nil, false, b.failed
+		return o, b.failed
 	}
 	defer func() { b.failed = err }() // what follows cannot be told from the rest of this
 	if _, err = fmt.Fprintln(b.in, spec); err != nil {
-		return nil, false, fmt.Errorf("git cat-file: %w", err)
+		return o, fmt.Errorf("git cat-file: %w", err)
 	}
 	head, err := b.out.ReadString('\n')
 	if err != nil {
-		return nil, false, fmt.Errorf("git cat-file: %w", err)
+		return o, fmt.Errorf("git cat-file: %w", err)
 	}
 	fields := strings.Fields(head)
 	if len(fields) > 0 && slices.Contains([]string{"missing", "ambiguous"}, fields[len(fields)-1]) {
-		return nil, false, nil
+		return o, nil
 	}
 	if len(fields) != 3 {
-		return nil, false, errors.New("git cat-file: its answer is not of the form that is known")
+		return o, errors.New("git cat-file: its answer is not of the form that is known")
 	}
 	size, err := strconv.ParseInt(fields[2], 10, 64)
 	if err != nil {
-		return nil, false, errors.New("git cat-file: its answer is not of the form that is known")
+		return o, errors.New("git cat-file: its answer is not of the form that is known")
 	}
-	data = make([]byte, min(size, int64(limit)+1))
-	if _, err = io.ReadFull(b.out, data); err == nil {
-		_, err = io.CopyN(io.Discard, b.out, size-int64(len(data))+1) // a line end follows
+	o = gitObject{fields[0], fields[1], make([]byte, min(size, int64(limit)+1))}
+	if _, err = io.ReadFull(b.out, o.data); err == nil {
+		_, err = io.CopyN(io.Discard, b.out, size-int64(len(o.data))+1) // a line end follows
 	}
 	if err != nil {
-		return nil, false, fmt.Errorf("git cat-file: %w", err)
+		return gitObject{}, fmt.Errorf("git cat-file: %w", err)
 	}
-	return data, fields[1] == "blob", nil
+	return o, nil
+}
+
+// find reads an object by a name or hash.
+func (b *gitBlobs) find(spec string, limit int) (gitObject, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.object(spec, limit)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"sync"
+
+	"fuin.dev/config"
 )
 
 // staged finds what is to be committed.
@@ -21,12 +23,13 @@ func (c *checkRun) staged(ctx context.Context, paths []string) error {
 			c.add(checkedFile{name: change.name, blob: change.blob, before: change.before})
 		}
 	}
-	c.index = &stagedIndex{blobs: c.blobs, changes: sync.OnceValues(func() (map[string]bool, error) {
+	c.index = &stagedIndex{u: c.u, root: c.root, blobs: c.blobs, changes: sync.OnceValues(func() (map[string]gitChange, error) {
 		if len(paths) > 0 { // which leave out others
 			changes, err = stagedChanges(ctx, nil)
 		}
-		return presence(changes), err
+		return byName(changes), err
 	})}
+	c.u.readKustomizations(c.root, func() (*config.Kustomizations, error) { return c.index.kustomizations(ctx) })
 	return nil
 }
 
@@ -41,30 +44,32 @@ func stagedChanges(ctx context.Context, paths []string) (all []gitChange, err er
 	return all, err
 }
 
-// presence tells of names that changed whether they are in the index. Those of
-// a merge that is not resolved are, somehow.
-func presence(changes []gitChange) map[string]bool {
-	present := make(map[string]bool, len(changes))
+func byName(changes []gitChange) map[string]gitChange {
+	out := make(map[string]gitChange, len(changes))
 	for _, change := range changes {
-		present[change.name] = change.status != "D"
+		out[change.name] = change
 	}
-	return present
+	return out
 }
 
 // A stagedIndex tells what is in the index without another reading of it, which
 // would take as long as the comparison: what did not change is as in HEAD.
 type stagedIndex struct {
+	u       *ui
+	root    string
 	blobs   *gitBlobs
-	changes func() (map[string]bool, error)
+	changes func() (map[string]gitChange, error)
 }
 
+// exists reports whether the index has a file. That of a merge which is not
+// resolved it has, somehow.
 func (s *stagedIndex) exists(name string) bool {
 	changes, err := s.changes()
 	if err != nil {
 		return true // rather a finding too many
 	}
-	if present, changed := changes[name]; changed {
-		return present
+	if change, changed := changes[name]; changed {
+		return change.status != "D"
 	}
 	return s.blobs.exists("HEAD", name)
 }

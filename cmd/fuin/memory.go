@@ -17,7 +17,7 @@ import (
 )
 
 // A memory remembers, for this user alone, what was sealed: no value and, but
-// for [keptValues], no ciphertext: keyed MACs of them, in a table of a fixed
+// for [keptFiles], no ciphertext: keyed MACs of them, in a table of a fixed
 // size. It lies in the
 // user's state directory and never in a repository. Without its key nothing in
 // it can be guessed at. What it does not know, or what is damaged, only means
@@ -27,7 +27,7 @@ import (
 type memory struct {
 	macs  sync.Pool // of HMACs under the key
 	table *os.File
-	kept  *keptValues // nil but for runs that write no file
+	kept  *keptFiles // nil but for runs that write no file
 
 	mu      sync.Mutex
 	pages   map[int]page     // of the table, as they were first read

@@ -37,7 +37,7 @@ func (u *ui) recallFrom(ctx context.Context, out string, inPlace []input) {
 // is in no file that the next run could read.
 func (u *ui) keepValues() {
 	if m := u.memory(); m != nil {
-		m.kept = &keptValues{filepath.Join(u.stateDir(), memoryDir, memoryValues)}
+		m.kept = &keptFiles{filepath.Join(u.stateDir(), memoryDir, memoryValues)}
 	}
 }
 

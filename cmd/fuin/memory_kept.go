@@ -8,34 +8,33 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
-
-	"fuin.dev/seal"
 )
 
-// keptValues are sealed values, for runs that write no file in which the next
-// one could find them: a function of kustomize, a post-renderer, a pipe. Each is
-// a file, named by the memory's MAC of what it holds: one that was altered is
-// none. Those that were wanted last stay.
-type keptValues struct{ dir string }
+// keptFiles are files of the memory, named by MACs; whoever reads one finds out
+// by another whether it was altered. Those that were wanted last stay. They hold
+// sealed values, for runs that write no file in which the next one could find
+// them: a function of kustomize, a post-renderer, a pipe; and what is known of
+// the kustomizations of repositories.
+type keptFiles struct{ dir string }
 
 // Bounds of one of the 256 directories in which they are.
 const (
-	memoryValues  = "values"
-	keptValuesIn  = 16
-	keptBytesIn   = 512 << 10 // but the newest stays, whatever its size
-	maxKeptSealed = 2 * seal.MaxValue
+	memoryValues = "values"
+	keptFilesIn  = 16
+	keptBytesIn  = 512 << 10 // but the newest stays, whatever its size
+	maxKept      = 8 << 20
 )
 
-func (k keptValues) path(id tag) string {
+func (k keptFiles) path(id tag) string {
 	name := hex.EncodeToString(id[:])
 	return filepath.Join(k.dir, name[:2], name[2:])
 }
 
 // get returns what may be the value with an id; the caller compares.
-func (k keptValues) get(id tag) (string, bool) {
+func (k keptFiles) get(id tag) (string, bool) {
 	path := k.path(id)
 	info, err := os.Lstat(path)
-	if err != nil || !info.Mode().IsRegular() || info.Size() > maxKeptSealed {
+	if err != nil || !info.Mode().IsRegular() || info.Size() > maxKept {
 		return "", false
 	}
 	data, err := os.ReadFile(path)
@@ -49,9 +48,9 @@ func (k keptValues) get(id tag) (string, bool) {
 
 // put writes a value, and removes the oldest ones beside it if there are too
 // many. What fails only means sealing again.
-func (k keptValues) put(id tag, sealed string) {
+func (k keptFiles) put(id tag, sealed string) {
 	dir := filepath.Dir(k.path(id))
-	if len(sealed) > maxKeptSealed || os.MkdirAll(dir, 0o700) != nil {
+	if len(sealed) > maxKept || os.MkdirAll(dir, 0o700) != nil {
 		return
 	}
 	temp, err := os.CreateTemp(dir, ".new-*") // which only its owner can read
@@ -66,7 +65,7 @@ func (k keptValues) put(id tag, sealed string) {
 	k.trim(dir)
 }
 
-func (k keptValues) trim(dir string) {
+func (k keptFiles) trim(dir string) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return
@@ -80,7 +79,7 @@ func (k keptValues) trim(dir string) {
 	slices.SortFunc(files, func(a, b fs.FileInfo) int { return b.ModTime().Compare(a.ModTime()) })
 	var size int64
 	for i, info := range files {
-		if size += info.Size(); i >= keptValuesIn || i > 0 && size > keptBytesIn {
+		if size += info.Size(); i >= keptFilesIn || i > 0 && size > keptBytesIn {
 			_ = os.Remove(filepath.Join(dir, info.Name()))
 		}
 	}

@@ -39,6 +39,18 @@ func (u *ui) tree(real string) *tree {
 	return t
 }
 
+// readKustomizations has those of a tree read in another way than from its files.
+func (u *ui) readKustomizations(root string, read func() (*config.Kustomizations, error)) {
+	u.repositories.Lock()
+	defer u.repositories.Unlock()
+	if t := u.tree(root); t != nil {
+		t.kustomizations = sync.OnceValues(func() (*config.Kustomizations, error) {
+			all, err := read()
+			return all, locatedIn(root, err)
+		})
+	}
+}
+
 // placings is what each of the kustomizations that are rendered makes of the
 // path; none if none reaches it. assumed names the kustomization beside the
 // path if it does not list it, and the placings are those once it does.
