@@ -45,8 +45,8 @@ const (
 // Kustomizations are those of a repository. They may be used by several
 // goroutines.
 type Kustomizations struct {
-	all []*source // in the order of their paths
-	at  map[string]*source
+	all []*source          // in the order of their paths
+	at  map[string]*source // by directory; nil where all are in the order of text
 
 	mu    sync.Mutex
 	above map[string][]*kustomization // of files and directories that were asked for
@@ -151,8 +151,17 @@ func (s *source) kustomization() *kustomization {
 
 // in is the kustomization of a directory; nil if there is none.
 func (k *Kustomizations) in(dir string) *kustomization {
-	if s := k.at[dir]; s != nil {
-		return s.kustomization()
+	if k.at != nil {
+		if s := k.at[dir]; s != nil {
+			return s.kustomization()
+		}
+		return nil
+	}
+	for _, name := range KustomizationNames {
+		at, ok := slices.BinarySearchFunc(k.all, path.Join(dir, name), func(s *source, name string) int { return strings.Compare(s.file, name) })
+		if ok {
+			return k.all[at].kustomization()
+		}
 	}
 	return nil
 }
@@ -181,7 +190,7 @@ func (k *Kustomizations) including(name string) []*kustomization {
 // directory to another place must have. It only spares parsing: what it lets
 // pass may list something else. Text with escapes always passes.
 func (s *source) mayList(name string) bool {
-	if name == "." || strings.HasPrefix(s.dir+"/", name+"/") || bytes.IndexByte(s.data, '\\') >= 0 {
+	if name == "." || isWithin(s.dir, name) || bytes.IndexByte(s.data, '\\') >= 0 {
 		return true // a way of .. has no names
 	}
 	dir := s.dir
@@ -199,6 +208,11 @@ func (s *source) mayList(name string) bool {
 		}
 	}
 	return true
+}
+
+// isWithin reports whether a directory is another, or below it.
+func isWithin(dir, other string) bool {
+	return strings.HasPrefix(dir, other) && (len(dir) == len(other) || dir[len(other)] == '/')
 }
 
 // parseKustomization returns nil for what is no kustomization.

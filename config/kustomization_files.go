@@ -11,26 +11,39 @@ import (
 // MaxKustomization bounds a kustomization file, in bytes.
 const MaxKustomization = maxKustomization
 
-// NewKustomizations takes the kustomizations among files that are at hand, by
-// their names in the repository. It leaves out what [ReadKustomizations] does.
-func NewKustomizations(files map[string][]byte) (*Kustomizations, error) {
-	k := &Kustomizations{
-		all: make([]*source, 0, len(files)), at: make(map[string]*source, len(files)), above: map[string][]*kustomization{},
+// A KustomizationFile is one that is at hand.
+type KustomizationFile struct {
+	Name string // in the repository
+	Data []byte
+}
+
+// NewKustomizations takes kustomizations that are at hand, for which
+// [IsKustomization] holds. It sorts the files by their names.
+func NewKustomizations(files []KustomizationFile) (*Kustomizations, error) {
+	byName := func(a, b KustomizationFile) int { return strings.Compare(a.Name, b.Name) }
+	if !slices.IsSortedFunc(files, byName) {
+		slices.SortFunc(files, byName)
 	}
-	sum := 0
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if !IsKustomization(name) {
-			continue
+	k := &Kustomizations{all: make([]*source, 0, len(files)), above: map[string][]*kustomization{}}
+	block, sum := make([]source, len(files)), 0
+	others := map[string]bool{} // directories with one that is called Kustomization
+	for i, f := range files {
+		dir, base := ".", f.Name
+		if slash := strings.LastIndexByte(f.Name, '/'); slash >= 0 {
+			dir, base = f.Name[:slash], f.Name[slash+1:]
 		}
-		if sum += len(files[name]); sum > sumKustomizations {
+		if previous := len(k.all) - 1; others[dir] || previous >= 0 && k.all[previous].dir == dir {
+			continue // two in a directory: kustomize refuses that
+		}
+		if base == "Kustomization" {
+			others[dir] = true
+		}
+		if sum += len(f.Data); sum > sumKustomizations || len(k.all) == maxKustomizations {
 			return nil, errTooLarge
 		}
-		if err := k.add(name); err != nil {
-			return nil, err
-		}
-		if s := k.at[path.Dir(name)]; s.file == name {
-			s.data = files[name]
-		}
+		s := &block[i]
+		s.file, s.dir, s.data = f.Name, dir, f.Data
+		k.all = append(k.all, s)
 	}
 	return k, nil
 }
@@ -64,7 +77,11 @@ func ReducedKustomization(name string, data []byte) []byte {
 	from := func(paths []string) []string {
 		out := make([]string, 0, len(paths))
 		for _, p := range paths {
-			out = append(out, up+p)
+			if own, ok := strings.CutPrefix(p, k.dir+"/"); ok && up != "" {
+				out = append(out, own)
+			} else {
+				out = append(out, up+p)
+			}
 		}
 		return out
 	}

@@ -168,10 +168,10 @@ func TestPlacingsAreWhatKustomizeBuilds(t *testing.T) {
 // concerns names.
 func reducedOf(t *testing.T, files map[string]string) *config.Kustomizations {
 	t.Helper()
-	kept := map[string][]byte{}
+	var kept []config.KustomizationFile
 	for name, text := range files {
 		if config.IsKustomization(name) {
-			kept[name] = config.ReducedKustomization(name, []byte(text))
+			kept = append(kept, config.KustomizationFile{Name: name, Data: config.ReducedKustomization(name, []byte(text))})
 		}
 	}
 	all, err := config.NewKustomizations(kept)

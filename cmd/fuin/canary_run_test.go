@@ -31,7 +31,7 @@ type canaryRun struct {
 }
 
 // canaryEditor is an editor: it writes a value.
-const canaryEditor = `sed -i "s/password:.*/password: ` + canary + `/" "$1"`
+const canaryEditor = `sed "s/password:.*/password: ` + canary + `/" "$1" >"$1~" && cp "$1~" "$1"`
 
 func newCanaryRun(t *testing.T) *canaryRun {
 	t.Helper()

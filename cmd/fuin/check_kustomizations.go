@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/binary"
 	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"fuin.dev/config"
@@ -20,7 +20,7 @@ func (s *stagedIndex) kustomizations(ctx context.Context) (*config.Kustomization
 	}
 	files, err := s.ofHEAD(ctx)
 	if err == nil {
-		err = s.apply(files, maps.Values(changes))
+		files, err = s.applied(files, slices.Collect(maps.Values(changes)))
 	}
 	if err != nil {
 		return nil, err
@@ -30,17 +30,22 @@ func (s *stagedIndex) kustomizations(ctx context.Context) (*config.Kustomization
 
 // ofHEAD are those of the last commit, reduced to what concerns names; none
 // before the first one.
-func (s *stagedIndex) ofHEAD(ctx context.Context) (map[string][]byte, error) {
+func (s *stagedIndex) ofHEAD(ctx context.Context) ([]config.KustomizationFile, error) {
 	tree, err := s.blobs.find("HEAD^{tree}", 0)
 	if err != nil || tree.kind != "tree" {
-		return map[string][]byte{}, err
+		return nil, err
 	}
 	known, files := s.recall()
 	if known == tree.id {
 		return files, nil
 	}
-	if known == "" || s.catchUp(ctx, files, known, tree.id) != nil {
-		if files, err = s.all(ctx, tree.id); err != nil {
+	caughtUp := known != ""
+	if caughtUp {
+		files, err = s.since(ctx, files, known, tree.id)
+		caughtUp = err == nil // Git may have lost the old tree
+	}
+	if !caughtUp {
+		if files, err = s.allOf(ctx, tree.id); err != nil {
 			return nil, err
 		}
 	}
@@ -48,61 +53,65 @@ func (s *stagedIndex) ofHEAD(ctx context.Context) (map[string][]byte, error) {
 	return files, nil
 }
 
-// catchUp applies what lies between two trees. Git may have lost the old one.
-func (s *stagedIndex) catchUp(ctx context.Context, files map[string][]byte, from, to string) error {
+// since applies what lies between two trees.
+func (s *stagedIndex) since(ctx context.Context, files []config.KustomizationFile, from, to string) ([]config.KustomizationFile, error) {
 	out, err := gitOutput(ctx, "diff-tree", "-r", "--raw", "-z", "--no-renames", "--no-abbrev", "--ignore-submodules", from, to)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var changes []gitChange
 	if err := eachChange(out, func(change gitChange) { changes = append(changes, change) }); err != nil {
-		return err
+		return nil, err
 	}
-	return s.apply(files, func(yield func(gitChange) bool) {
-		for _, change := range changes {
-			if !yield(change) {
-				return
-			}
-		}
-	})
+	return s.applied(files, changes)
 }
 
-// apply changes the kustomizations among files.
-func (s *stagedIndex) apply(files map[string][]byte, changes func(func(gitChange) bool)) (err error) {
-	changes(func(change gitChange) bool {
+// applied changes the kustomizations, which are in the order of their names.
+func (s *stagedIndex) applied(files []config.KustomizationFile, changes []gitChange) ([]config.KustomizationFile, error) {
+	for _, change := range changes {
 		if !config.IsKustomization(change.name) {
-			return true
+			continue
 		}
-		delete(files, change.name)
-		if change.isFile() {
-			files[change.name], err = s.reduced(change.name, change.blob)
+		at, has := slices.BinarySearchFunc(files, change.name, func(f config.KustomizationFile, name string) int { return strings.Compare(f.Name, name) })
+		if has {
+			files = slices.Delete(files, at, at+1)
 		}
-		return err == nil
-	})
-	return err
+		if !change.isFile() {
+			continue
+		}
+		one, err := s.reduced(change.name, change.blob)
+		if err != nil {
+			return nil, err
+		}
+		files = slices.Insert(files, at, one)
+	}
+	return files, nil
 }
 
-func (s *stagedIndex) reduced(name, blob string) ([]byte, error) {
+func (s *stagedIndex) reduced(name, blob string) (config.KustomizationFile, error) {
 	o, err := s.blobs.find(blob, config.MaxKustomization)
-	return config.ReducedKustomization(name, o.data), err
+	return config.KustomizationFile{Name: name, Data: config.ReducedKustomization(name, o.data)}, err
 }
 
-// all reads the kustomizations of a tree.
-func (s *stagedIndex) all(ctx context.Context, tree string) (map[string][]byte, error) {
+// allOf reads the kustomizations of a tree, of which Git keeps the names in
+// order.
+func (s *stagedIndex) allOf(ctx context.Context, tree string) ([]config.KustomizationFile, error) {
 	out, err := gitOutput(ctx, "ls-tree", "-r", "-z", "--full-tree", tree)
 	if err != nil {
 		return nil, err
 	}
-	files := map[string][]byte{}
+	var files []config.KustomizationFile
 	for entry := range strings.SplitSeq(strings.TrimSuffix(string(out), "\x00"), "\x00") {
 		meta, name, _ := strings.Cut(entry, "\t") // "MODE KIND HASH\tNAME"
 		fields := strings.Fields(meta)
 		if len(fields) != 3 || !isRegular(fields[0]) || !config.IsKustomization(name) {
 			continue
 		}
-		if files[name], err = s.reduced(name, fields[2]); err != nil {
+		one, err := s.reduced(name, fields[2])
+		if err != nil {
 			return nil, err
 		}
+		files = append(files, one)
 	}
 	return files, nil
 }
@@ -119,7 +128,7 @@ func (s *stagedIndex) kept() (*memory, keptFiles, tag) {
 }
 
 // recall returns what keep kept: the tree is "" if that is nothing, or damaged.
-func (s *stagedIndex) recall() (tree string, files map[string][]byte) {
+func (s *stagedIndex) recall() (tree string, files []config.KustomizationFile) {
 	m, kept, id := s.kept()
 	if m == nil {
 		return "", nil
@@ -128,43 +137,37 @@ func (s *stagedIndex) recall() (tree string, files map[string][]byte) {
 	if !ok || len(text) < len(id) || tag([]byte(text[:len(id)])) != m.mac("kustomizations", s.root, text[len(id):]) {
 		return "", nil
 	}
-	words := cutWords([]byte(text[len(id):]))
-	if len(words)%2 == 0 {
-		return "", nil
+	names, data := text[len(id):], []byte(text[len(id):])
+	next := func() (word string, bytes []byte, more bool) { // no word holds a zero
+		end := strings.IndexByte(names, 0)
+		if end < 0 {
+			return names, data, false
+		}
+		word, bytes = names[:end], data[:end:end]
+		names, data = names[end+1:], data[end+1:]
+		return word, bytes, true
 	}
-	files = make(map[string][]byte, len(words)/2)
-	for i := 1; i < len(words); i += 2 {
-		files[string(words[i])] = words[i+1]
+	tree, _, more := next()
+	files = make([]config.KustomizationFile, 0, strings.Count(names, "\x00")/2+1)
+	for more {
+		var f config.KustomizationFile
+		if f.Name, _, more = next(); more {
+			_, f.Data, more = next()
+		}
+		files = append(files, f)
 	}
-	return string(words[0]), files
+	return tree, files
 }
 
-func (s *stagedIndex) keep(tree string, files map[string][]byte) {
+func (s *stagedIndex) keep(tree string, files []config.KustomizationFile) {
 	m, kept, id := s.kept()
 	if m == nil {
 		return
 	}
-	text := appendWord(nil, []byte(tree))
-	for name, data := range files {
-		text = appendWord(appendWord(text, []byte(name)), data)
+	text := []byte(tree)
+	for _, f := range files {
+		text = append(append(append(append(text, 0), f.Name...), 0), f.Data...)
 	}
 	sum := m.mac("kustomizations", s.root, string(text))
 	kept.put(id, string(sum[:])+string(text))
-}
-
-// appendWord puts a text behind its length.
-func appendWord(to, word []byte) []byte {
-	return append(binary.AppendUvarint(to, uint64(len(word))), word...)
-}
-
-func cutWords(text []byte) (words [][]byte) {
-	for len(text) > 0 {
-		size, n := binary.Uvarint(text)
-		if n <= 0 || size > uint64(len(text)-n) {
-			return nil
-		}
-		words = append(words, text[n:n+int(size):n+int(size)]) //nolint:gosec // it is no more than there is
-		text = text[n+int(size):]                              //nolint:gosec // likewise
-	}
-	return words
 }

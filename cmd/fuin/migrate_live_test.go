@@ -29,6 +29,11 @@ func TestMigrateLive(t *testing.T) {
 		u, stdout, stderr := testUI("")
 		args = append([]string{"migrate", "live", "--kubeconfig", kubeconfig, "-r", filepath.Join(dir, "hybrid.pub")}, args...)
 		code := u.run(t.Context(), args)
+		for _, value := range []string{"correct-horse", "Y29ycmVjdC1ob3JzZQ"} {
+			if strings.Contains(stdout.String()+stderr.String(), value) {
+				t.Errorf("fuin %s shows a value", strings.Join(args, " "))
+			}
+		}
 		return code, stdout.String(), stderr.String()
 	}
 	value := func(manifests, key string) string {

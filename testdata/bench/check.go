@@ -35,6 +35,12 @@ func (b *bench) check(ctx context.Context) error {
 			if err := b.checkStaged(ctx, dir, fmt.Sprintf("of %d", n)); err != nil {
 				return err
 			}
+			if err := stageSealed(ctx, dir); err != nil {
+				return err
+			}
+			if err := b.checkStaged(ctx, dir, fmt.Sprintf("sealed: %d", n)); err != nil {
+				return err
+			}
 		}
 		if n == manifests && b.wants(checkTree) {
 			if err := b.checkTree(ctx, dir, fmt.Sprintf("of %d", n)); err != nil {

@@ -21,8 +21,9 @@
 //	            commit until all is applied, beside server-side apply of the same, opened already
 //	env-change  one of its secrets is changed; beside server-side apply of everything again
 //	env-rest    its interval comes and nothing has changed; beside the same
-//	check-staged  one staged file in a repository of 10,000 manifests, and in one of 100, the whole
-//	            process: fuin check --staged, gitleaks, and git diff --cached, which both begin with
+//	check-staged  one staged file, a workload and then a SealedSecret in an overlay, in a repository
+//	            of 10,000 manifests, and in one of 100, the whole process: fuin check --staged,
+//	            gitleaks, and git diff --cached, which both begin with
 //	check-tree  all files of that repository: fuin check, and gitleaks dir; besides what both
 //	            find in testdata/leaks and testdata/lookalikes
 //	env-many    a tenth as many Environments of four objects, one controller: until all are Ready
