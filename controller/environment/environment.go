@@ -131,7 +131,9 @@ func (r *Reconciler) Add(mgr manager.Manager) error {
 		WatchesRawSource(ctrlsource.Channel(r.trigger, &handler.EnqueueRequestForObject{})).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: r.Workers, NewQueue: r.newQueue, SkipNameValidation: new(true),
-			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](time.Second, time.Minute),
+			// What cannot be written into the status is tried again, too. Each watch that
+			// breaks with the API server's connection counts as a try, so these add up at once.
+			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](time.Second, defaultRetry),
 		}).
 		Complete(r)
 }

@@ -220,11 +220,15 @@ func (p *pass) next(f *failure) time.Duration {
 	return time.Duration(float64(after) * (0.9 + 0.2*rand.Float64()))
 }
 
+// defaultRetry is how soon a failure is tried again where spec.retryInterval says
+// nothing.
+const defaultRetry = 20 * time.Second
+
 func retryOf(env *v1alpha1.Environment) time.Duration {
 	if d := env.Spec.RetryInterval.Duration; d > 0 {
 		return max(d, time.Second)
 	}
-	return 20 * time.Second
+	return defaultRetry
 }
 
 // announce tells what is new as an event and in the log.
