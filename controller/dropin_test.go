@@ -20,6 +20,7 @@ import (
 // TestDropIn puts the controller in the place of a Sealed Secrets controller
 // with its CRD, keys and SealedSecrets, and later its own CRD over theirs.
 func TestDropIn(t *testing.T) {
+	t.Parallel()
 	i := newInstallation(t)
 	secrets, sealed := i.secretVersions(), i.sealedSecrets()
 	i.grant()

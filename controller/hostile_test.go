@@ -126,6 +126,7 @@ func TestRevokedKeyOpensNothingMore(t *testing.T) {
 // watch, and restarts the API server, so that the watches begin anew and the
 // deletions come as tombstones.
 func TestDeletionsThatNobodyWatched(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t, kubetest.New(t, kubetest.Config{}))
 	p := s.Run(fuintest.Alone)
 	ns := s.Namespace(t)
@@ -146,6 +147,7 @@ func TestDeletionsThatNobodyWatched(t *testing.T) {
 }
 
 func TestSurvivesTheAPIServer(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t, kubetest.New(t, kubetest.Config{}))
 	s.Run(fuintest.Alone)
 	ns := s.Namespace(t)

@@ -28,6 +28,7 @@ func (s *system) renewed(before string) (after string) {
 }
 
 func TestRSAKeyIsRenewed(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t, kubetest.New(t, kubetest.Config{}))
 	p := s.Run(fuintest.Alone, "--privatekey-labels", "team=shop", "--privatekey-annotations", "note=mine")
 	s.Recipient("cert.pem")
@@ -64,6 +65,7 @@ func TestRSAKeyIsRenewed(t *testing.T) {
 
 // A key that is not old enough stays, whatever happens around it.
 func TestRSAKeyStays(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t, kubetest.New(t, kubetest.Config{}))
 	p := s.Run(fuintest.Alone)
 	s.Recipient("cert.pem")
@@ -81,6 +83,7 @@ func TestRSAKeyStays(t *testing.T) {
 // TestKeysByCommand is a team's life with keys: the committed file is brought
 // up to date, keys are rotated, retired, revoked and revived.
 func TestKeysByCommand(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t, kubetest.New(t, kubetest.Config{}))
 	s.Run(fuintest.Alone)
 	ns, file := s.Namespace(t), filepath.Join(t.TempDir(), "staging.txt")

@@ -19,6 +19,7 @@ const (
 // for each change, its values with one operation each, whatever else is
 // committed and also after a restart; and nobody but Fuin writes its Secret.
 func TestOneWriterAndOneOpening(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t, kubetest.New(t, kubetest.Config{}))
 	p := s.Run(fuintest.Alone)
 	e := s.environment(gittest.New(t).New(t, "count"), s.Tenant(), "count", nil)

@@ -108,6 +108,7 @@ func outage() time.Duration {
 // TestEnvironmentOutlivesItsServers: without the API server, without Git, and
 // without both, nothing is pruned, and all goes on when they are back.
 func TestEnvironmentOutlivesItsServers(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t, kubetest.New(t, kubetest.Config{}))
 	p := s.Run(fuintest.Alone)
 	ns := s.Tenant()

@@ -11,13 +11,17 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"fuin.dev/controller/api/bitnami"
 	"fuin.dev/controller/kubetest"
 	"github.com/go-logr/logr"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/discovery"
 	ctrl "sigs.k8s.io/controller-runtime"
 )
 
@@ -117,12 +121,25 @@ func (s *System) Eventually(what string, holds func() bool) {
 }
 
 // RestartAPIServer starts the API server again, and with it the controllers of
-// Kubernetes: some of them would take half a minute to see that it is back.
+// Kubernetes: they look for kinds when they start, and every half a minute.
 func (s *System) RestartAPIServer() {
 	s.T.Helper()
 	s.OK(s.APIServer.Start(s.T.Context()))
+	s.Eventually("the API server tells of SealedSecrets", s.discovered)
 	s.OK(s.ControllerManager.Stop())
 	s.OK(s.ControllerManager.Start(s.T.Context()))
+}
+
+func (s *System) discovered() bool {
+	s.T.Helper()
+	d, err := discovery.NewDiscoveryClientForConfig(s.Admin())
+	s.OK(err)
+	all, err := d.ServerPreferredResources()
+	if err != nil {
+		s.Last = err.Error()
+		return false
+	}
+	return slices.ContainsFunc(all, func(l *metav1.APIResourceList) bool { return l.GroupVersion == bitnami.GroupVersion.String() })
 }
 
 // Tenant makes a namespace that is ready for Environments, as deploy/tenant

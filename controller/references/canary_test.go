@@ -25,6 +25,7 @@ const canary = "canary-91be-correcthorse"
 // TestNoValueOfVaultComesOut plants a value in Vault, refers to it in whatever can
 // fail or not, and searches all that can be seen of it.
 func TestNoValueOfVaultComesOut(t *testing.T) {
+	t.Parallel()
 	s := newStand(t, kubetest.New(t, kubetest.Config{}), vaulttest.New(t, vaulttest.Config{}))
 	p := s.Run(fuintest.Alone)
 	e := s.environment(gittest.New(t).New(t, "canary"), nil)

@@ -105,6 +105,7 @@ func TestConnectionOfAnAnnotation(t *testing.T) {
 // place of Sealed Secrets, references are told to be unreadable, and all else is
 // opened as ever.
 func TestClusterWithoutConnections(t *testing.T) {
+	t.Parallel()
 	s := newStand(t, kubetest.New(t, kubetest.Config{}), vaulttest.Shared(t))
 	ns := s.tenant()
 	s.put(ns, "db", map[string]any{"a": "v"})

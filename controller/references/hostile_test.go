@@ -116,6 +116,7 @@ func (s *stand) status(ns, name string, change func(map[string]any)) {
 // TestLeasesUnderACRDThatDropsThem: with the CRD of Sealed Secrets the status tells
 // of no lease, and the controller still fetches it once, not in each pass.
 func TestLeasesUnderACRDThatDropsThem(t *testing.T) {
+	t.Parallel()
 	s := newStand(t, kubetest.New(t, kubetest.Config{}), vaulttest.New(t, vaulttest.Config{}))
 	ns := s.tenant()
 	definition := fuintest.Named(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"}, "", "sealedsecrets.bitnami.com")

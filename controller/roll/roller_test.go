@@ -15,6 +15,7 @@ import (
 )
 
 func TestWorkloadsRollWhenTheirSecretsChange(t *testing.T) {
+	t.Parallel()
 	r := newRolling(t, false)
 	reseal := func(value string) { r.Put(r.Seal(fuintest.SecretManifest(r.ns, "db", "k", value), true)) }
 	r.workload("apps/v1", "Deployment", "app", reads("db"))
@@ -52,6 +53,7 @@ func TestWorkloadsRollWhenTheirSecretsChange(t *testing.T) {
 }
 
 func TestRollsLeaveTheRestAlone(t *testing.T) {
+	t.Parallel()
 	r := newRolling(t, true)
 	r.setSecret("plain", "k", "v1")
 	r.setSecret("pull", "k", "v1")
@@ -138,6 +140,7 @@ spec:
 `
 
 func TestRollsOfEveryKind(t *testing.T) {
+	t.Parallel()
 	r := newRolling(t, true)
 	r.setSecret("plain", "k", "v1")
 	for _, kind := range []string{"StatefulSet", "DaemonSet"} {
