@@ -57,7 +57,7 @@ type bodies struct {
 }
 
 // maxBodies is about how many bytes of values they hold together.
-const maxBodies = 4 << 20
+const maxBodies = 8 << 20
 
 func newBodies() *bodies {
 	return &bodies{kept: map[types.NamespacedName]*bitnami.SealedSecret{}, left: maxBodies}

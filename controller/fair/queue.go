@@ -37,7 +37,7 @@ type tenant[T comparable] struct {
 
 // lateTurn is how often a late item goes first, so that a tenant who never
 // rests gets to it.
-const lateTurn = 8
+const lateTurn = 32
 
 // NewQueue makes a queue for that many workers. Both functions are called with
 // the queue locked.

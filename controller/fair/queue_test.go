@@ -60,7 +60,7 @@ func TestLateItemsStandBehindTheirTenantsOthers(t *testing.T) {
 func TestLateItemsAreNotForgotten(t *testing.T) {
 	q := newQueue(100)
 	add(q, "a/late")
-	for i := range 20 {
+	for i := range 50 {
 		add(q, "a/"+strings.Repeat("x", i+1))
 		item := get(t, q, 1)[0]
 		if item == "a/late" {
@@ -68,7 +68,7 @@ func TestLateItemsAreNotForgotten(t *testing.T) {
 		}
 		q.Done(item)
 	}
-	t.Error("twenty turns, and the late item still waits")
+	t.Error("fifty turns, and the late item still waits")
 }
 
 // However many items a tenant has, a newcomer finds a worker.

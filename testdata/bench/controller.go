@@ -50,7 +50,7 @@ func (ctl *controller) explain(err error) error {
 // reading costs the controller some CPU and memory for every object, and adds
 // half of the time between two to what is measured.
 func pollEvery(objects int) time.Duration {
-	return max(100*time.Millisecond, time.Duration(objects)*200*time.Microsecond)
+	return max(100*time.Millisecond, time.Duration(objects)*100*time.Microsecond)
 }
 
 // goneThrough waits until the controller has shown a condition of every object
