@@ -20,17 +20,20 @@ func changeParts() []part {
 		say(`A reviewer sees which value it is, and not what it says.`),
 		run("git diff --stat -p -U0").prints("+    SMTP_PASSWORD: ", "-    SMTP_PASSWORD: "),
 		pushed("Rotate the password of the mailer", staging, "overlays/staging"),
-		claim{"the Secret in the cluster has the new password", valueBecame(place{staging, "staging", "mail"}, "SMTP_PASSWORD", newStamp)},
-		claim{"staging's mailer has a new ReplicaSet, and no other workload of either cluster", onlyRolled(stagingMailer)},
+		claim{"the Secret in the cluster has the new password", soon(valueBecame(place{staging, "staging", "mail"}, "SMTP_PASSWORD", newStamp))},
+		claim{"staging's mailer has a new ReplicaSet, and no other workload of either cluster", soon(onlyRolled(stagingMailer))},
 		run("kubectl --context staging -n staging get replicaset").prints("mailer-", "shop-"),
 	}
 }
 
-// pushed commits all changes, pushes them, and waits until a directory is
+// pushed commits all changes, pushes them, and waits until directories are
 // applied, without a word on what goes on.
-func pushed(message, cluster, dir string) command {
-	return run("git commit -q -a -m '" + message + "'\ngit push -q origin main\n" +
-		"fuin wait --context " + cluster + " " + dir + " 2>/dev/null")
+func pushed(message, cluster string, dirs ...string) command {
+	line := "git commit -q -a -m '" + message + "'\ngit push -q origin main"
+	for _, dir := range dirs {
+		line += "\nfuin wait --context " + cluster + " " + dir + " 2>/dev/null"
+	}
+	return run(line)
 }
 
 func valueBecame(p place, key, want string) func(context.Context, *demo) error {
@@ -45,15 +48,15 @@ func promoteParts() []part {
 		run("sed -i '/shop/ s/1.4.2/1.5.0/' overlays/staging/images.yaml"),
 		run("cat overlays/staging/images.yaml").prints("registry.example/shop, newTag: 1.5.0"),
 		pushed("shop 1.5.0 to staging", staging, "overlays/staging"),
-		claim{"staging's shop runs it, and nothing else changed", onlyRolled(stagingShop)},
+		claim{"staging's shop runs it, and nothing else changed", soon(onlyRolled(stagingShop))},
 		say(`It is promoted by copying the file: to the canary, and then to all.`),
 		run("cp overlays/staging/images.yaml overlays/production-canary/"),
-		pushed("shop 1.5.0 to the canary", production, "overlays/production-canary"),
+		pushed("shop 1.5.0 to the canary", production, "overlays/production-base", "overlays/production-canary"),
 		run("fuin status --context production -A --image shop:1.5.0 ||\n    echo exit code $?").prints("canary-shop", "exit code 3"),
-		claim{"the canary runs it, and the base does not", onlyRolled(stagingShop, canaryShop)},
+		claim{"the canary runs it, and the base does not", soon(onlyRolled(stagingShop, canaryShop))},
 		run("cp overlays/staging/images.yaml overlays/production-base/"),
-		pushed("shop 1.5.0 to production", production, "overlays/production-base"),
+		pushed("shop 1.5.0 to production", production, "overlays/production-base", "overlays/production-canary"),
 		run("fuin status --context production -A --image shop:1.5.0").prints("base-shop", "canary-shop"),
-		claim{"production runs what staging runs", imageIs(baseShop, "registry.example/shop:1.5.0")},
+		claim{"production runs what staging runs", soon(imageIs(baseShop, "registry.example/shop:1.5.0"))},
 	}
 }

@@ -52,8 +52,8 @@ func environmentParts() []part {
 		run("fuin status -A --context production").prints("production/base", "production/canary", "Ready", "2/2"),
 		run("kubectl --context production -n production get secret,deployment").
 			prints("secret/base-database", "secret/canary-database", "deployment.apps/base-shop", "3/3"),
-		claim{"each environment has the values that were sealed for it", eachHasItsValues},
-		claim{"each workload names its own Secret, by its final name", workloadsNameTheirSecrets},
+		claim{"each environment has the values that were sealed for it", soon(eachHasItsValues)},
+		claim{"each workload names its own Secret, by its final name", soon(workloadsNameTheirSecrets)},
 	}
 }
 

@@ -24,14 +24,14 @@ func breakParts() []part {
 			prints("SecretsFailed", "exit code 3"),
 		run("fuin status --context staging -A || echo exit code $?").
 			prints("staging/database", "holds back Deployment/shop", "exit code 3"),
-		claim{"the message names object, key, file and reason", brokenIsNamed},
+		claim{"the message names object, key, file and reason", soon(brokenIsNamed)},
 		claim{"the Secret that was there is untouched", valueBecame(place{staging, "staging", "database"}, "password", stagingPassword)},
 		claim{"the shop, which needs it, runs as before", imageIs(stagingShop, "registry.example/shop:1.5.0")},
-		claim{"everything else went on: the new log level is applied, and the mailer uses it", restWentOn},
+		claim{"everything else went on: the new log level is applied, and the mailer uses it", soon(restWentOn)},
 		say(`Git has the way back.`),
 		run("git revert --no-edit HEAD | head -n 1\ngit push -q origin main\nfuin wait --context staging overlays/staging").
 			prints("Revert", "staging/staging"),
-		claim{"staging is Ready, and as it was", revertedStaging},
+		claim{"staging is Ready, and as it was", soon(revertedStaging)},
 	}
 }
 

@@ -82,7 +82,7 @@ func vaultParts() []part {
 		act(writePolicy),
 		run("git add . && git commit -q -m Payments && git push -q origin main\n" +
 			"fuin wait --context staging overlays/staging 2>/dev/null"),
-		claim{"the Secret in the cluster has the token; it was read as namespace staging", valueBecame(stagingPayments, "token", oldToken)},
+		claim{"the Secret in the cluster has the token; it was read as namespace staging", soon(valueBecame(stagingPayments, "token", oldToken))},
 		say(`In Vault, the token is replaced. Nothing is committed, and nobody tells
 			the cluster; this connection looks every ten seconds.`),
 		act(rememberRolls),
@@ -163,8 +163,8 @@ func writePolicy(ctx context.Context, d *demo) error {
 func replaceToken(ctx context.Context, d *demo) error { return d.put(ctx, "staging", newToken) }
 
 func paymentsFollow(ctx context.Context, d *demo) error {
-	if err := eventually(ctx, func() error { return d.valueIs(ctx, stagingPayments, "token", newToken) }); err != nil {
+	if err := soon(valueBecame(stagingPayments, "token", newToken))(ctx, d); err != nil {
 		return err
 	}
-	return eventually(ctx, func() error { return onlyRolled(stagingPayments)(ctx, d) })
+	return soon(onlyRolled(stagingPayments))(ctx, d)
 }
