@@ -42,6 +42,7 @@ type Warning struct {
 	Text string
 }
 
+// String is the warning as people read it, with its line.
 func (w Warning) String() string {
 	if w.Line > 0 {
 		return fmt.Sprintf("line %d: %s", w.Line, w.Text)

@@ -60,7 +60,7 @@ func newCanaryRun(t *testing.T) *canaryRun {
 		"VISUAL=", "EDITOR="+r.program("editor", canaryEditor))
 	git, err := exec.LookPath("git")
 	if err != nil {
-		t.Skip("git is not installed")
+		t.Fatal("git is not installed: these tests need it")
 	}
 	r.program("git", "exec "+git+` "$@"`)
 	return r
