@@ -15,6 +15,7 @@ import (
 	"fuin.dev/seal"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // openingAnnotations of a SealedSecret change what opens or what is made.
@@ -50,8 +51,11 @@ func slim(obj any) (any, error) {
 	if !ok {
 		return obj, nil
 	}
-	return &metav1.PartialObjectMetadata{TypeMeta: m.TypeMeta, ObjectMeta: metav1.ObjectMeta{
-		Namespace: unique.Make(m.Namespace).Value(), Name: m.Name, UID: m.UID, ResourceVersion: m.ResourceVersion,
+	name, uid, version := m.Name, string(m.UID), m.ResourceVersion
+	together(&name, &uid, &version)
+	kind := metav1.TypeMeta{APIVersion: unique.Make(m.APIVersion).Value(), Kind: unique.Make(m.Kind).Value()}
+	return &metav1.PartialObjectMetadata{TypeMeta: kind, ObjectMeta: metav1.ObjectMeta{
+		Namespace: unique.Make(m.Namespace).Value(), Name: name, UID: types.UID(uid), ResourceVersion: version,
 		Generation: m.Generation, DeletionTimestamp: m.DeletionTimestamp,
 		Labels:      only(m.Labels, keys.LabelRSA, keys.LabelAge),
 		Annotations: scopeOf(m.Annotations),

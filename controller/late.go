@@ -27,8 +27,8 @@ type search struct {
 // searchOf is the object's search, or a new one if the old one is void.
 func (o pass) searchOf(ss *bitnami.SealedSecret) *search {
 	name := client.ObjectKeyFromObject(ss)
-	if s, ok := o.searches.Load(name); ok && s.(*search).spec == specDigest(ss) && s.(*search).ring == o.ring.Digest() {
-		return s.(*search)
+	if s, ok := o.searches.get(name); ok && s.spec == specDigest(ss) && s.ring == o.ring.Digest() {
+		return s
 	}
 	return &search{spec: specDigest(ss), ring: o.ring.Digest()}
 }
@@ -37,16 +37,16 @@ func (o pass) searchOf(ss *bitnami.SealedSecret) *search {
 func (o pass) settleSearch(ss *bitnami.SealedSecret, s *search, err error) {
 	name := client.ObjectKeyFromObject(ss)
 	if errors.Is(err, seal.ErrUndecided) {
-		o.searches.Store(name, s)
+		o.searches.put(name, s)
 		return
 	}
-	o.searches.Delete(name)
+	o.searches.forget(name)
 }
 
 // isLate tells the queue what stands behind its namespace's others.
 func (o *opener) isLate(req reconcile.Request) bool {
-	_, searching := o.searches.Load(req.NamespacedName)
-	_, unreported := o.unreported.Load(req.NamespacedName)
+	_, searching := o.searches.get(req.NamespacedName)
+	_, unreported := o.unreported.get(req.NamespacedName)
 	return searching || unreported
 }
 
@@ -74,7 +74,7 @@ const maxUnreported = 2000
 // others wait for theirs, and nothing but the record would be lost with this
 // process. Without the record a random value would be made anew.
 func (o pass) mayWait(out outcome) bool {
-	return out.failure == nil && out.wrote && !out.random && !out.leased() && o.waiting.Load() < maxUnreported && o.queue.Len() > 0
+	return out.failure == nil && out.wrote && !out.random && !out.leased() && o.unreported.len() < maxUnreported && o.queue.Len() > 0
 }
 
 func (o pass) reportLater(ss *bitnami.SealedSecret, out outcome) {
@@ -87,49 +87,34 @@ func (o pass) reportLater(ss *bitnami.SealedSecret, out outcome) {
 	u.sight = o.sight(ss, out.secret)
 	out.secret = nil // its values are not kept
 	u.out = out
-	o.keepUnreported(name, u)
+	o.unreported.put(name, u)
 	o.later(name)
 }
 
 // lookAgain has an object looked at once more if its Secret changed while its
 // status waited, or the cache lags: an event of that may have come before.
 func (o pass) lookAgain(ctx context.Context, name types.NamespacedName) error {
-	v, ok := o.seen.Load(name)
+	s, ok := o.seen.get(name)
 	secret, err := o.cached(ctx, corev1.SchemeGroupVersion.WithKind("Secret"), name)
-	if err != nil || ok && secret != nil && secret.ResourceVersion == v.(sight).secretRV {
+	if err != nil || ok && secret != nil && secret.ResourceVersion == s.secretRV {
 		return err
 	}
 	o.later(name)
 	return nil
 }
 
-func (o *opener) keepUnreported(name types.NamespacedName, u unreported) {
-	if _, had := o.unreported.Swap(name, u); !had {
-		o.waiting.Add(1)
-	}
-}
-
-func (o *opener) takeUnreported(name types.NamespacedName) (u unreported, ok bool) {
-	v, ok := o.unreported.LoadAndDelete(name)
-	if !ok {
-		return u, false
-	}
-	o.waiting.Add(-1)
-	return v.(unreported), true
-}
-
 // reportNow writes the status that an earlier turn left, if it still is of
 // what stands there.
 func (o pass) reportNow(ctx context.Context, cached *metav1.PartialObjectMetadata) (done bool, res reconcile.Result, err error) {
 	name := client.ObjectKeyFromObject(cached)
-	u, ok := o.takeUnreported(name)
+	u, ok := o.unreported.take(name)
 	if !ok || u.uid != cached.UID || u.gen != cached.Generation || !maps.Equal(u.scope, cached.Annotations) {
 		return false, res, nil
 	}
 	ss := &bitnami.SealedSecret{ObjectMeta: *cached.ObjectMeta.DeepCopy()}
 	if res, err = o.deliver(ctx, ss, u.out, u.status, u.said); err != nil || res.RequeueAfter > 0 {
 		if !errors.Is(err, context.Canceled) {
-			o.keepUnreported(name, u)
+			o.unreported.put(name, u)
 		}
 		return true, res, err
 	}

@@ -52,8 +52,8 @@ func (o pass) leaseOf(ss *bitnami.SealedSecret, secret *corev1.Secret, refs refe
 
 // records are what this process and the status know.
 func (o pass) records(ss *bitnami.SealedSecret) (all []*bitnami.Record) {
-	if m, ok := o.done.Load(client.ObjectKeyFromObject(ss)); ok && m.(memo).uid == ss.UID {
-		all = append(all, m.(memo).record)
+	if m, ok := o.done.get(client.ObjectKeyFromObject(ss)); ok && m.uid == ss.UID {
+		all = append(all, m.record)
 	}
 	if ss.Status.Fuin != nil {
 		all = append(all, ss.Status.Fuin)

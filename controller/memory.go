@@ -2,8 +2,12 @@ package controller
 
 import (
 	"os"
+	"runtime"
 	"runtime/debug"
+	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"fuin.dev/controller/api/bitnami"
 	"k8s.io/apimachinery/pkg/types"
@@ -28,21 +32,43 @@ func collectAt(percent int) {
 
 // keepSight notes how an object was found at rest.
 func (o *opener) keepSight(name types.NamespacedName, s sight) {
-	if _, had := o.seen.Swap(name, s); !had && o.known.Add(1) == manyObjects {
+	together(&s.uid, &s.version, &s.secretUID, &s.secretRV)
+	if n, added := o.seen.put(name, s); added && n == manyObjects {
 		collectAt(gcPercentMany)
 	}
 }
 
-// manyDeliveries is after how many statuses the memory that they took is given
-// back, once nothing is left to do.
-const manyDeliveries = 500
+// A flood is as many objects as are worth a collection when they are done, and
+// it is over when nothing has followed for a moment: statuses and events are
+// written behind it.
+const (
+	flood     = 500
+	floodOver = 300 * time.Millisecond
+)
 
-// tidy gives back what a flood of work took, when it is over.
-func (o *opener) tidy() {
-	if o.delivered.Load() < manyDeliveries || o.queue.Len() > 0 {
-		return
+// tide gives back what a flood of work took, when it is over.
+type tide struct {
+	handled atomic.Int64 // objects since memory was last given back
+	over    *time.Timer
+}
+
+func newTide() *tide {
+	t := &tide{}
+	t.over = time.AfterFunc(floodOver, t.ebb)
+	return t
+}
+
+// rise counts objects.
+func (t *tide) rise(objects int) {
+	if t.handled.Add(int64(objects)) >= flood {
+		t.over.Reset(floodOver)
 	}
-	if o.delivered.Swap(0) >= manyDeliveries {
+}
+
+func (t *tide) ebb() {
+	if n := t.handled.Load(); n >= flood {
+		t.handled.Add(-n)
+		runtime.GC() // what pools hold goes with a second one
 		debug.FreeOSMemory()
 	}
 }
@@ -60,13 +86,16 @@ type bodies struct {
 const maxBodies = 8 << 20
 
 func newBodies() *bodies {
-	return &bodies{kept: map[types.NamespacedName]*bitnami.SealedSecret{}, left: maxBodies}
+	return &bodies{left: maxBodies}
 }
 
 func (b *bodies) put(ss *bitnami.SealedSecret) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if size := sizeOf(ss); size < b.left {
+		if b.kept == nil {
+			b.kept = map[types.NamespacedName]*bitnami.SealedSecret{}
+		}
 		b.left -= size
 		b.kept[client.ObjectKeyFromObject(ss)] = ss
 	}
@@ -81,7 +110,9 @@ func (b *bodies) take(name types.NamespacedName, uid types.UID, version string) 
 		return nil
 	}
 	b.left += sizeOf(ss)
-	delete(b.kept, name)
+	if delete(b.kept, name); len(b.kept) == 0 {
+		b.kept = nil
+	}
 	if ss.UID != uid || ss.ResourceVersion != version {
 		return nil
 	}
@@ -95,4 +126,17 @@ func sizeOf(ss *bitnami.SealedSecret) int {
 		n += len(value)
 	}
 	return n
+}
+
+// together moves strings into one piece of memory. Those of a decoded object lie
+// scattered, and what is kept of it would hold pages of what is not.
+func together(all ...*string) {
+	parts := make([]string, 0, 4)
+	for _, s := range all {
+		parts = append(parts, *s)
+	}
+	rest := strings.Join(parts, "")
+	for _, s := range all {
+		*s, rest = rest[:len(*s)], rest[len(*s):]
+	}
 }

@@ -2,12 +2,12 @@ package controller
 
 import (
 	"strings"
-	"sync"
 	"unique"
 
 	"fuin.dev/controller/api/bitnami"
 	"fuin.dev/keys"
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -23,21 +23,29 @@ type metrics struct {
 	requests   prometheus.Counter
 	errors     *prometheus.CounterVec
 	operations *prometheus.CounterVec
-	shown      sync.Map // types.NamespacedName → shown
+	shown      table[shown]
 }
 
 // shown is what the metrics tell of one SealedSecret.
 type shown struct {
-	instance   string
+	instance   unique.Handle[string]
 	conditions [len(conditionTypes)]int8
-	keys       string // one behind the other
+	keys       unique.Handle[string] // one behind the other
 }
 
 var conditionTypes = [...]string{bitnami.Synced, bitnami.Ready, bitnami.Stalled, bitnami.Stale}
 
+const (
+	labelCondition = "condition"
+	labelNamespace = "namespace"
+	labelUpstream  = "ss_app_kubernetes_io_instance" // labelInstance as a label of metrics
+)
+
+var labelName = "name"
+
 var (
 	conditionInfo = prometheus.NewDesc(upstream+"_condition_info", "Conditions of SealedSecrets: -1 false, 0 unknown, 1 true.",
-		[]string{"namespace", "name", "condition", "ss_app_kubernetes_io_instance"}, nil)
+		[]string{labelCondition, labelName, labelNamespace, labelUpstream}, nil)
 	objectsByKey = prometheus.NewDesc("fuin_sealed_secrets", "SealedSecrets of which a key opened values, by its fingerprint.",
 		[]string{"key"}, nil)
 )
@@ -69,20 +77,20 @@ func newMetrics(registry prometheus.Registerer, version string) *metrics {
 // observe shows what a SealedSecret's status says. It must be the controller's
 // own word.
 func (m *metrics) observe(ss *bitnami.SealedSecret) {
-	s := shown{instance: unique.Make(ss.Labels[labelInstance]).Value()}
+	s := shown{instance: unique.Make(ss.Labels[labelInstance]), keys: unique.Make("")}
 	for i, kind := range conditionTypes {
 		if c := conditionOf(ss.Status.Conditions, kind); c != nil {
 			s.conditions[i] = gauge[c.Status]
 		}
 	}
 	if r := ss.Status.Fuin; r != nil && s.isWell() {
-		s.keys = unique.Make(strings.Join(r.Keys, " ")).Value()
+		s.keys = unique.Make(strings.Join(r.Keys, " "))
 	}
-	m.shown.Store(types.NamespacedName{Namespace: ss.Namespace, Name: ss.Name}, s)
+	m.shown.put(types.NamespacedName{Namespace: ss.Namespace, Name: ss.Name}, s)
 }
 
 // forget removes a SealedSecret that is gone.
-func (m *metrics) forget(name types.NamespacedName) { m.shown.Delete(name) }
+func (m *metrics) forget(name types.NamespacedName) { m.shown.forget(name) }
 
 // Describe tells the registry what Collect makes.
 func (m *metrics) Describe(out chan<- *prometheus.Desc) {
@@ -99,22 +107,52 @@ var gauge = map[corev1.ConditionStatus]int8{corev1.ConditionFalse: -1, corev1.Co
 // well have Sealed Secrets' one, others all three, and those that are stale say so.
 func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	objects := map[string]int{}
-	m.shown.Range(func(key, value any) bool {
-		name, s := key.(types.NamespacedName), value.(shown)
+	label := pairs{}
+	for name, s := range m.shown.all() {
+		labels := [...]*dto.LabelPair{
+			1: {Name: &labelName, Value: &name.Name}, 2: label.of(labelNamespace, name.Namespace), 3: label.of(labelUpstream, s.instance.Value()),
+		}
 		for i, value := range s.conditions {
 			stale := conditionTypes[i] == bitnami.Stale
 			if stale && value != 1 || !stale && i > 0 && s.isWell() {
 				continue // it says nothing more
 			}
-			out <- prometheus.MustNewConstMetric(conditionInfo, prometheus.GaugeValue, float64(value),
-				name.Namespace, name.Name, conditionTypes[i], s.instance)
+			labels[0] = label.of(labelCondition, conditionTypes[i])
+			out <- condition{labels, float64(value)}
 		}
-		for fingerprint := range strings.FieldsSeq(s.keys) {
+		for fingerprint := range strings.FieldsSeq(s.keys.Value()) {
 			objects[fingerprint]++
 		}
-		return true
-	})
+	}
 	for fingerprint, n := range objects {
 		out <- prometheus.MustNewConstMetric(objectsByKey, prometheus.GaugeValue, float64(n), fingerprint)
 	}
+}
+
+// condition is one sample of conditionInfo. Its labels are in the order of
+// their names.
+type condition struct {
+	labels [4]*dto.LabelPair
+	value  float64
+}
+
+func (condition) Desc() *prometheus.Desc { return conditionInfo }
+
+func (c condition) Write(out *dto.Metric) error {
+	out.Label, out.Gauge = c.labels[:], &dto.Gauge{Value: &c.value}
+	return nil
+}
+
+// pairs are labels that many samples share: made for each, they would be half of
+// what a scrape allocates.
+type pairs map[[2]string]*dto.LabelPair
+
+func (p pairs) of(name, value string) *dto.LabelPair {
+	at := [2]string{name, value}
+	pair := p[at]
+	if pair == nil {
+		pair = &dto.LabelPair{Name: new(name), Value: new(value)}
+		p[at] = pair
+	}
+	return pair
 }

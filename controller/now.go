@@ -100,10 +100,10 @@ func (o *opener) nowOrNever(ctx context.Context, ss *bitnami.SealedSecret) (f *f
 func (o *opener) look(ctx context.Context, ss *bitnami.SealedSecret) (f *failure, reading <-chan struct{}) {
 	name := client.ObjectKeyFromObject(ss)
 	defer o.names.lock(name)()
-	if u, waits := o.unreported.Load(name); waits && u.(unreported).uid == ss.UID && u.(unreported).gen == ss.Generation {
+	if u, waits := o.unreported.get(name); waits && u.uid == ss.UID && u.gen == ss.Generation {
 		return nil, nil // it is open; its status is the queue's
 	}
-	if _, seen := o.seen.Load(name); seen {
+	if _, seen := o.seen.get(name); seen {
 		if err := o.api.Get(ctx, name, ss); err != nil {
 			return transient("fetch", "reading it", err), nil
 		}

@@ -38,19 +38,17 @@ type opener struct {
 	retries  backoff       // of writes that met another writer
 	pruned   sync.Once
 	bodies   *bodies                                // read at the start
+	tide     *tide                                  // of statuses written
 	names    locks                                  // of SealedSecrets that are worked on
 	tenants  atomic.Pointer[environment.Reconciler] // nil where there are no Environments
 	readings *readings                              // of references to Vault
 	resolve  resolver                               // nil where there are no VaultConnections
 
-	// What is known of each SealedSecret, by types.NamespacedName.
-	seen       sync.Map     // sight: as it was last found at rest
-	done       sync.Map     // memo: what was made, where no status tells
-	searches   sync.Map     // *search: an opening that goes on later
-	unreported sync.Map     // unreported: a status that is written later
-	waiting    atomic.Int64 // how many those are
-	known      atomic.Int64 // how many were ever seen
-	delivered  atomic.Int64 // statuses written since memory was last given back
+	// What is known of each SealedSecret.
+	seen       table[sight]      // as it was last found at rest
+	done       table[memo]       // what was made, where no status tells
+	searches   table[*search]    // openings that go on later
+	unreported table[unreported] // statuses that are written later
 }
 
 // pass is one look at one SealedSecret, with the ring as it was at its start:
@@ -62,7 +60,6 @@ type pass struct {
 
 // Reconcile brings one SealedSecret's Secret and status to what they should be.
 func (o *opener) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
-	defer o.tidy()
 	defer o.names.lock(req.NamespacedName)()
 	return pass{o, o.keyring.ring.Load()}.reconcile(ctx, req)
 }
@@ -127,12 +124,9 @@ func (o pass) conclude(ctx context.Context, ss *bitnami.SealedSecret, out outcom
 func (o pass) load(ctx context.Context, name types.NamespacedName) (*metav1.PartialObjectMetadata, error) {
 	ss, err := o.cached(ctx, sealedSecret, name)
 	if err == nil && (ss == nil || ss.DeletionTimestamp != nil) {
-		for _, known := range []*sync.Map{&o.seen, &o.done, &o.searches} {
-			known.Delete(name)
+		for _, known := range []interface{ forget(types.NamespacedName) }{&o.seen, &o.done, &o.searches, &o.unreported, o.readings, o.metrics} {
+			known.forget(name)
 		}
-		o.takeUnreported(name)
-		o.readings.forget(name)
-		o.metrics.forget(name)
 		return nil, nil // garbage collection removes the Secret
 	}
 	return ss, err
@@ -162,7 +156,7 @@ func (o pass) body(ctx context.Context, ss *metav1.PartialObjectMetadata) (*bitn
 // worst that can come of it is a create that meets the Secret. For others the
 // cache may lag behind what the opener itself made.
 func (o pass) secretOf(ctx context.Context, ss *bitnami.SealedSecret) (*corev1.Secret, error) {
-	if _, seen := o.seen.Load(client.ObjectKeyFromObject(ss)); !seen && ss.Status.Fuin == nil {
+	if _, seen := o.seen.get(client.ObjectKeyFromObject(ss)); !seen && ss.Status.Fuin == nil {
 		meta, err := o.cached(ctx, corev1.SchemeGroupVersion.WithKind("Secret"), client.ObjectKeyFromObject(ss))
 		if err == nil && meta == nil {
 			return nil, nil
@@ -217,7 +211,7 @@ func (o pass) process(ctx context.Context, ss *bitnami.SealedSecret, secret *cor
 		return fail(failed)
 	}
 	record := o.recordOf(p, written)
-	o.done.Store(client.ObjectKeyFromObject(ss), memo{ss.UID, record})
+	o.done.put(client.ObjectKeyFromObject(ss), memo{ss.UID, record})
 	return outcome{secret: written, record: record, wrote: wrote, random: len(p.random) > 0}
 }
 

@@ -50,6 +50,7 @@ func (o pass) recognizeAll(ctx context.Context, namespace string) error {
 	defer stop()
 	secret, err, more := next()
 	n := 0
+	defer func() { o.tide.rise(n) }()
 	for ss, failed := range o.sealedSecrets(ctx, namespace) {
 		if failed != nil {
 			return failed

@@ -21,7 +21,7 @@ func (o pass) report(ctx context.Context, ss *bitnami.SealedSecret, out outcome)
 	f := out.failure
 	req := reconcile.Request{NamespacedName: client.ObjectKeyFromObject(ss)}
 	if f != nil && (apierrors.IsConflict(f.again) || apierrors.IsAlreadyExists(f.again)) {
-		o.seen.Store(req.NamespacedName, sight{}) // the cache lags: the next look asks the API server
+		o.seen.put(req.NamespacedName, sight{}) // the cache lags: the next look asks the API server
 		return reconcile.Result{RequeueAfter: o.retries.When(req)}, nil
 	}
 	o.retries.Forget(req)
@@ -62,7 +62,7 @@ func (o pass) deliver(ctx context.Context, ss *bitnami.SealedSecret, out outcome
 		return reconcile.Result{}, client.IgnoreNotFound(fmt.Errorf("writing the status of %s/%s: %w", ss.Namespace, ss.Name, err))
 	}
 	o.retries.Forget(req)
-	o.delivered.Add(1)
+	o.tide.rise(1)
 	o.tell(ss, out, said)
 	if tenants := o.tenants.Load(); tenants != nil {
 		tenants.Opened(req.NamespacedName, out.failure == nil)
@@ -188,7 +188,7 @@ func (o pass) writeStatus(ctx context.Context, ss *bitnami.SealedSecret, status 
 			o.log.Warn("the installed CRD drops status.fuin: every restart opens all SealedSecrets again; install Fuin's CRD, whose spec is the same")
 		})
 	} else {
-		o.done.Delete(client.ObjectKeyFromObject(ss)) // the status tells
+		o.done.forget(client.ObjectKeyFromObject(ss)) // the status tells
 	}
 	ss.Status, ss.ResourceVersion, ss.Labels = at.Status, at.ResourceVersion, at.Labels
 	return nil

@@ -120,7 +120,7 @@ func manage(ctx context.Context, cfg Config, scheme *runtime.Scheme, api client.
 	metrics := newMetrics(ctrlmetrics.Registry, cfg.Version)
 	o := &opener{
 		cache: mgr.GetCache(), api: api, keyring: ring, render: cfg.Render,
-		events: events, quota: newQuota(), log: cfg.Log, cfg: cfg, retries: newBackoff(), queued: make(chan struct{}), bodies: newBodies(),
+		events: events, quota: newQuota(), log: cfg.Log, cfg: cfg, retries: newBackoff(), queued: make(chan struct{}), bodies: newBodies(), tide: newTide(),
 		metrics: metrics, operator: operator{fair.NewGate(goruntime.GOMAXPROCS(0)), fair.NewRoomyGate(cfg.Sandboxes), metrics},
 	}
 	if err := o.connections(ctx, mgr); err != nil {

@@ -46,8 +46,8 @@ type memo struct {
 // known is the record of the last opening, if it is the controller's own; else
 // nil.
 func (o pass) known(ss *bitnami.SealedSecret) *bitnami.Record {
-	if m, ok := o.done.Load(client.ObjectKeyFromObject(ss)); ok && m.(memo).uid == ss.UID {
-		return m.(memo).record
+	if m, ok := o.done.get(client.ObjectKeyFromObject(ss)); ok && m.uid == ss.UID {
+		return m.record
 	}
 	r := ss.Status.Fuin
 	if r == nil || r.MadeMAC == "" || !same(r.MadeMAC, o.keyring.macs.madeMAC(ss, r)) {

@@ -18,23 +18,23 @@ import (
 // sight is what the opener last found at rest; while nothing of it changes,
 // an event costs no call.
 type sight struct {
-	uid       types.UID
+	uid       string
 	version   string // of the SealedSecret
 	opened    bool   // else it rests on the whole ring
 	keys      string // that opened it, one behind the other
 	worth     string // what they, or the ring, were worth
-	secretUID types.UID
+	secretUID string
 	secretRV  string
 }
 
 func (o pass) sight(ss *bitnami.SealedSecret, secret metav1.Object) sight {
-	s := sight{uid: ss.UID, version: ss.ResourceVersion}
+	s := sight{uid: string(ss.UID), version: ss.ResourceVersion}
 	if r := ss.Status.Fuin; r != nil && isTrue(ss.Status.Conditions, bitnami.Ready) {
 		s.opened, s.keys = true, unique.Make(strings.Join(r.Keys, " ")).Value()
 	}
 	s.worth = o.worth(s)
 	if secret != nil {
-		s.secretUID, s.secretRV = secret.GetUID(), secret.GetResourceVersion()
+		s.secretUID, s.secretRV = string(secret.GetUID()), secret.GetResourceVersion()
 	}
 	return s
 }
@@ -54,12 +54,11 @@ func (o pass) worth(s sight) string {
 
 // rests compares the caches, and the ring, with what was last found at rest.
 func (o pass) rests(ctx context.Context, ss *metav1.PartialObjectMetadata) bool {
-	v, ok := o.seen.Load(client.ObjectKeyFromObject(ss))
+	last, ok := o.seen.get(client.ObjectKeyFromObject(ss))
 	if !ok {
 		return false
 	}
-	last := v.(sight)
-	if last.uid == ss.UID && last.worth == o.worth(last) && environment.IsOlder(ss.ResourceVersion, last.version) {
+	if last.uid == string(ss.UID) && last.worth == o.worth(last) && environment.IsOlder(ss.ResourceVersion, last.version) {
 		return true // the cache lags behind what was seen already, and will tell what comes after it
 	}
 	secret, err := o.cached(ctx, corev1.SchemeGroupVersion.WithKind("Secret"), client.ObjectKeyFromObject(ss))
@@ -67,9 +66,9 @@ func (o pass) rests(ctx context.Context, ss *metav1.PartialObjectMetadata) bool 
 		return false
 	}
 	now := last
-	now.uid, now.version, now.worth, now.secretUID, now.secretRV = ss.UID, ss.ResourceVersion, o.worth(last), "", ""
+	now.uid, now.version, now.worth, now.secretUID, now.secretRV = string(ss.UID), ss.ResourceVersion, o.worth(last), "", ""
 	if secret != nil {
-		now.secretUID, now.secretRV = secret.UID, secret.ResourceVersion
+		now.secretUID, now.secretRV = string(secret.UID), secret.ResourceVersion
 	}
 	return last == now
 }
