@@ -38,7 +38,7 @@ func TestWhatTheSandboxLinks(t *testing.T) {
 			t.Errorf("fuin-render links %s", dep)
 		}
 	}
-	for _, line := range list(t, "-f", "{{ .ImportPath }} {{ join .Imports ` ` }}", "./cmd/fuin-render", "./render/engine", "./render/wire") {
+	for _, line := range list(t, "-f", "{{ .ImportPath }} {{ join .Imports ` ` }}", "./cmd/fuin-render", "./render/engine", "./render/listing", "./render/wire") {
 		for _, dep := range strings.Fields(line)[1:] {
 			switch dep {
 			case "net", "net/http", "crypto/tls", "os/exec", "plugin":

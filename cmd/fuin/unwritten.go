@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"fuin.dev/render/listing"
 )
 
 // unwritten are files as they will be once changes are written: a tree with
@@ -92,20 +94,7 @@ func (f *unwrittenFile) Close() error { return nil }
 // unwrittenDir is a directory, with its new files.
 type unwrittenDir struct {
 	fs.File
-	entries []fs.DirEntry
-}
-
-// ReadDir implements [fs.ReadDirFile].
-func (d *unwrittenDir) ReadDir(n int) ([]fs.DirEntry, error) {
-	if n > 0 && len(d.entries) == 0 {
-		return nil, io.EOF
-	}
-	if n <= 0 || n > len(d.entries) {
-		n = len(d.entries)
-	}
-	out := d.entries[:n]
-	d.entries = d.entries[n:]
-	return out, nil
+	listing.Unread
 }
 
 // unwrittenInfo is what is known of a file in memory.

@@ -2,13 +2,13 @@ package engine
 
 import (
 	"bytes"
-	"io"
 	"io/fs"
 	"path"
 	"slices"
 	"strings"
 	"time"
 
+	"fuin.dev/render/listing"
 	"fuin.dev/render/wire"
 )
 
@@ -239,7 +239,7 @@ func (f *openFile) Close() error               { return nil }
 
 type openDir struct {
 	info openInfo
-	left []fs.DirEntry
+	listing.Unread
 }
 
 func (d *openDir) Stat() (fs.FileInfo, error) { return d.info, nil }
@@ -247,19 +247,6 @@ func (d *openDir) Close() error               { return nil }
 
 func (d *openDir) Read([]byte) (int, error) {
 	return 0, &fs.PathError{Op: "read", Path: d.info.name, Err: fs.ErrInvalid}
-}
-
-// ReadDir implements [fs.ReadDirFile].
-func (d *openDir) ReadDir(n int) ([]fs.DirEntry, error) {
-	if n > 0 && len(d.left) == 0 {
-		return nil, io.EOF
-	}
-	if n <= 0 || n > len(d.left) {
-		n = len(d.left)
-	}
-	next := d.left[:n]
-	d.left = d.left[n:]
-	return next, nil
 }
 
 // hidden tells a name that no renderer looks at by itself.
