@@ -221,6 +221,16 @@ func (f *fixRun) plan(name string) (*plan, error) {
 	return plan, nil
 }
 
+// planned is how to seal what stands in a file, and the file as it will be.
+func (f *fixRun) planned(ctx context.Context, r *repair, name string) (*plan, []byte, error) {
+	plan, err := f.plan(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	data, err := f.read(ctx, r, name)
+	return plan, data, err
+}
+
 // write writes what was accepted: new files first, so that nothing names what
 // is not there.
 func (f *fixRun) write(ctx context.Context) error {

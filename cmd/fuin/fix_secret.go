@@ -51,11 +51,7 @@ func (f *fixRun) patching(name string) ([]string, error) {
 
 // sealFile seals the Secrets of a file that is no patch.
 func (f *fixRun) sealFile(ctx context.Context, r *repair, name string) error {
-	plan, err := f.plan(name)
-	if err != nil {
-		return err
-	}
-	data, err := f.read(ctx, r, name)
+	plan, data, err := f.planned(ctx, r, name)
 	if err != nil {
 		return err
 	}

@@ -14,11 +14,7 @@ func (f *fixRun) tokenJob(name string, field valueField) func(context.Context, *
 			return field.why
 		}
 		r.mustProve = field.isPart
-		plan, err := f.plan(name)
-		if err != nil {
-			return err
-		}
-		data, err := f.read(ctx, r, name)
+		plan, data, err := f.planned(ctx, r, name)
 		if err != nil {
 			return err
 		}
@@ -47,11 +43,7 @@ func (f *fixRun) tokenJob(name string, field valueField) func(context.Context, *
 // templateJob seals what a SealedSecret's template holds in plain.
 func (f *fixRun) templateJob(name string, target seal.Target) func(context.Context, *repair) error {
 	return func(ctx context.Context, r *repair) error {
-		plan, err := f.plan(name)
-		if err != nil {
-			return err
-		}
-		data, err := f.read(ctx, r, name)
+		plan, data, err := f.planned(ctx, r, name)
 		if err != nil {
 			return err
 		}
