@@ -1,14 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"iter"
 	"slices"
 	"strings"
 
 	"fuin.dev/config"
 	"fuin.dev/seal"
-
-	"go.yaml.in/yaml/v3"
 )
 
 // sealPatchesOf seals the patches of Secrets that were sealed: they would find
@@ -70,110 +70,80 @@ func wasCalled(own, name, final string) bool {
 	return name == own || own != "" && strings.Contains(name, own) && strings.Contains(final, name)
 }
 
+// A patch is one of a kustomization, and its text as it will be.
+type patch struct {
+	config.Patch
+	in   string // the kustomization
+	text []byte
+}
+
+// file is the file in which a patch is written.
+func (p patch) file() string { return cmp.Or(p.File, p.in) }
+
+// patches are those of a kustomization, each with why its file cannot be read.
+func (f *fixRun) patches(ctx context.Context, r *repair, k string) (iter.Seq2[patch, error], error) {
+	data, err := f.read(ctx, r, k)
+	if err != nil {
+		return nil, err
+	}
+	sources, _ := config.ReadSources(k, data)
+	return func(yield func(patch, error) bool) {
+		for _, source := range sources.Patches {
+			p, err := patch{source, k, []byte(source.Text)}, error(nil)
+			if p.File != "" {
+				p.text, err = f.read(ctx, r, p.File)
+			}
+			if !yield(p, err) {
+				return
+			}
+		}
+	}, nil
+}
+
 // sealPatchesIn seals the patches of a kustomization that are of certain
 // Secrets.
 func (f *fixRun) sealPatchesIn(ctx context.Context, r *repair, k string, of patched) error {
-	data, err := f.read(ctx, r, k)
+	patches, err := f.patches(ctx, r, k)
 	if err != nil {
 		return err
 	}
-	sources, _ := config.ReadSources(k, data)
-	for _, p := range sources.Patches {
-		text := []byte(p.Text)
-		if p.File != "" {
-			if text, err = f.read(ctx, r, p.File); err != nil {
-				continue // kustomize would say so
+	for p, err := range patches {
+		if err != nil {
+			continue // kustomize would say so
+		}
+		for _, secret := range secretsIn(p.text) {
+			options, ok := of(secret)
+			if !ok {
+				continue
 			}
-		}
-		options, ok := seal.Options{}, false
-		for _, name := range secretsIn(text) {
-			if options, ok = of(name); ok {
-				break
+			if err := f.sealPatch(ctx, r, p, options); err != nil {
+				return err
 			}
-		}
-		if !ok {
-			continue
-		}
-		if err := f.sealPatch(ctx, r, k, p, text, options); err != nil {
-			return err
+			break // all of the text is done at once
 		}
 	}
 	return nil
-}
-
-// sealPatch makes the patch of a Secret one of its SealedSecret, and puts it
-// where it stood.
-func (f *fixRun) sealPatch(ctx context.Context, r *repair, k string, p config.Patch, text []byte, options seal.Options) error {
-	r.mustProve = true
-	at := p.File
-	if at == "" {
-		at = k
-	}
-	switch {
-	case p.Targeted:
-		return fail("name the Secret in the patch, and take target out", "a patch that is applied by target")
-	case removesKeys(text):
-		return fail("leave the key out of what is patched, too", "a patch that removes what a Secret has: sealed, it would not")
-	}
-	plan, err := f.plan(at)
-	if err != nil {
-		return err
-	}
-	if rule := plan.rule.Scope; rule != "" && rule != options.Scope {
-		return fail("give both paths the same scope", "its rule says scope %s, and what it patches is sealed in scope %s", rule, options.Scope)
-	}
-	options.Patch = true
-	result, err := plan.sealer.Manifest(text, options)
-	if err != nil {
-		return err
-	}
-	if p.File != "" {
-		f.take(r, p.File, result)
-		r.touched[len(r.touched)-1] = k
-		return nil
-	}
-	field, err := seal.ParseField(p.Field)
-	if err != nil {
-		return err
-	}
-	whole, err := f.read(ctx, r, k)
-	if err != nil {
-		return err
-	}
-	sealed := string(result.Out)
-	if !strings.HasSuffix(p.Text, "\n") {
-		sealed = strings.TrimSuffix(sealed, "\n")
-	}
-	if result.Out, err = field.Put(whole, sealed); err == nil {
-		f.take(r, k, result)
-	}
-	return err
 }
 
 // sealPatches seals patches that were found, with what they patch: a file of
 // Secrets, or else what is a SealedSecret already.
 func (f *fixRun) sealPatches(ctx context.Context, r *repair, k, name string) error {
 	r.what = "a sealed patch"
-	data, err := f.read(ctx, r, k)
+	patches, err := f.patches(ctx, r, k)
 	if err != nil {
 		return err
 	}
-	sources, _ := config.ReadSources(k, data)
-	for _, p := range sources.Patches {
-		text := []byte(p.Text)
-		if p.File != "" && p.File != name || p.File == "" && k != name {
+	for p, err := range patches {
+		if p.file() != name {
 			continue
 		}
-		if p.File != "" {
-			if text, err = f.read(ctx, r, p.File); err != nil {
-				return err
-			}
+		if err != nil {
+			return err
 		}
-		for _, secret := range secretsIn(text) {
-			if err := f.sealPatched(ctx, r, k, p, secret, text); err != nil {
+		if secrets := secretsIn(p.text); len(secrets) > 0 { // all of the text is done at once
+			if err := f.sealPatched(ctx, r, p, secrets[0]); err != nil {
 				return err
 			}
-			break // all of the text is done at once
 		}
 	}
 	if len(r.changed) == 0 {
@@ -182,8 +152,8 @@ func (f *fixRun) sealPatches(ctx context.Context, r *repair, k, name string) err
 	return nil
 }
 
-func (f *fixRun) sealPatched(ctx context.Context, r *repair, k string, p config.Patch, secret string, text []byte) error {
-	base, err := f.fileOf(ctx, k, secret)
+func (f *fixRun) sealPatched(ctx context.Context, r *repair, p patch, secret string) error {
+	base, err := f.fileOf(ctx, p.in, secret)
 	if err != nil {
 		return err
 	}
@@ -193,15 +163,63 @@ func (f *fixRun) sealPatched(ctx context.Context, r *repair, k string, p config.
 		}
 		return f.sealFile(ctx, r, base)
 	}
-	plan, err := f.plan(k)
+	plan, err := f.plan(p.in)
 	if err != nil {
 		return err
 	}
-	scope := plan.rule.Scope
-	if scope == "" {
-		scope = seal.Strict
+	options := seal.Options{Scope: cmp.Or(plan.rule.Scope, seal.Strict), Final: plan.finalIn(""), AllowEmpty: true}
+	return f.sealPatch(ctx, r, p, options)
+}
+
+// sealPatch makes the patch of a Secret one of its SealedSecret, and puts it
+// where it stood.
+func (f *fixRun) sealPatch(ctx context.Context, r *repair, p patch, options seal.Options) error {
+	r.mustProve = true
+	switch {
+	case p.Targeted:
+		return fail("name the Secret in the patch, and take target out", "a patch that is applied by target")
+	case removesKeys(p.text):
+		return fail("leave the key out of what is patched, too", "a patch that removes what a Secret has: sealed, it would not")
 	}
-	return f.sealPatch(ctx, r, k, p, text, seal.Options{Scope: scope, Final: plan.finalIn(""), AllowEmpty: true})
+	plan, err := f.plan(p.file())
+	if err != nil {
+		return err
+	}
+	if rule := plan.rule.Scope; rule != "" && rule != options.Scope {
+		return fail("give both paths the same scope", "its rule says scope %s, and what it patches is sealed in scope %s", rule, options.Scope)
+	}
+	options.Patch = true
+	result, err := plan.sealer.Manifest(p.text, options)
+	if err != nil {
+		return err
+	}
+	if p.File == "" {
+		return f.takeText(ctx, r, p, result)
+	}
+	f.take(r, p.File, result)
+	r.touched[len(r.touched)-1] = p.in
+	return nil
+}
+
+// takeText takes over a patch that was sealed and stands as text in its
+// kustomization.
+func (f *fixRun) takeText(ctx context.Context, r *repair, p patch, result seal.Result) error {
+	field, err := seal.ParseField(p.Field)
+	if err != nil {
+		return err
+	}
+	whole, err := f.read(ctx, r, p.in)
+	if err != nil {
+		return err
+	}
+	sealed := string(result.Out)
+	if !strings.HasSuffix(p.Text, "\n") {
+		sealed = strings.TrimSuffix(sealed, "\n")
+	}
+	if result.Out, err = field.Put(whole, sealed); err == nil {
+		f.take(r, p.in, result)
+	}
+	return err
 }
 
 // fileOf is the file with the Secret that a kustomization patches; "" if none
@@ -223,65 +241,4 @@ func (f *fixRun) fileOf(ctx context.Context, k, secret string) (string, error) {
 		}
 	}
 	return "", nil
-}
-
-// secretsIn are the names of the Secrets in a text of manifests.
-func secretsIn(text []byte) []string {
-	var out []string
-	for _, n := range treesOf(text) {
-		if valueAt(n, "kind") == kindSecret {
-			out = append(out, valueAt(n, "metadata", "name"))
-		}
-	}
-	return out
-}
-
-func treesOf(text []byte) []*yaml.Node {
-	var out []*yaml.Node
-	for _, part := range seal.Split(text) {
-		if n, err := part.Tree(); err == nil && n != nil {
-			out = append(out, n)
-		}
-	}
-	return out
-}
-
-func nodeAt(n *yaml.Node, way ...string) *yaml.Node {
-	for _, name := range way {
-		var value *yaml.Node
-		for i := 0; n != nil && n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
-			if n.Content[i].Value == name {
-				value = n.Content[i+1]
-			}
-		}
-		n = value
-	}
-	return n
-}
-
-func valueAt(n *yaml.Node, way ...string) string {
-	if n = nodeAt(n, way...); n == nil {
-		return ""
-	}
-	return n.Value
-}
-
-// removesKeys reports whether a patch takes away what a Secret has: by null, or
-// by a directive.
-func removesKeys(text []byte) bool {
-	for _, n := range treesOf(text) {
-		if valueAt(n, "kind") != kindSecret {
-			continue
-		}
-		if nodeAt(n, "$patch") != nil || nodeAt(n, "metadata", "$patch") != nil {
-			return true
-		}
-		for _, field := range []string{"data", "stringData"} {
-			m := nodeAt(n, field)
-			if m != nil && (m.Tag == "!!null" || nodeAt(m, "$patch") != nil || slices.ContainsFunc(m.Content, func(v *yaml.Node) bool { return v.Tag == "!!null" })) {
-				return true
-			}
-		}
-	}
-	return false
 }
