@@ -13,39 +13,63 @@ import (
 // TestMigrateLive seals what a namespace of a real cluster has, and leaves out
 // what the cluster makes.
 func TestMigrateLive(t *testing.T) {
-	c := kubetest.New(t, kubetest.Config{})
-	dir := t.TempDir()
+	m := newMigrated(t)
+	t.Run("writes", m.writes)
+	t.Run("takes an owner's on demand", m.takesOwned)
+	t.Run("refuses", m.refuses)
+}
+
+// migrated is a cluster whose Secrets are sealed.
+type migrated struct {
+	dir        string // the keys, and what is written
+	kubeconfig string // of an administrator
+}
+
+func newMigrated(t *testing.T) *migrated {
+	t.Helper()
+	c, dir := kubetest.New(t, kubetest.Config{}), t.TempDir()
 	if err := writeKeys(dir); err != nil {
 		t.Fatal(err)
 	}
-	kubeconfig := filepath.Join(dir, "kubeconfig")
-	if err := kubetest.WriteKubeconfig(kubeconfig, c.Admin(), ""); err != nil {
+	m := &migrated{dir: dir, kubeconfig: filepath.Join(dir, "kubeconfig")}
+	if err := kubetest.WriteKubeconfig(m.kubeconfig, c.Admin(), ""); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.ApplyYAML(t.Context(), "default", liveNamespace); err != nil {
 		t.Fatal(err)
 	}
-	migrate := func(args ...string) (int, string, string) {
-		u, stdout, stderr := testUI("")
-		args = append([]string{"migrate", "live", "--kubeconfig", kubeconfig, "-r", filepath.Join(dir, "hybrid.pub")}, args...)
-		code := u.run(t.Context(), args)
-		for _, value := range []string{"correct-horse", "Y29ycmVjdC1ob3JzZQ"} {
-			if strings.Contains(stdout.String()+stderr.String(), value) {
-				t.Errorf("fuin %s shows a value", strings.Join(args, " "))
-			}
-		}
-		return code, stdout.String(), stderr.String()
-	}
-	value := func(manifests, key string) string {
-		u, stdout, stderr := testUI(manifests)
-		if code := u.run(t.Context(), []string{"open", "-i", filepath.Join(dir, "hybrid.txt"), "--key", key, "-"}); code != exitOK {
-			t.Errorf("opening %s: %s", key, stderr)
-		}
-		return stdout.String()
-	}
+	return m
+}
 
-	out := filepath.Join(dir, "shop")
-	code, said, told := migrate("shop", "--out", out)
+// migrate runs the command, which shows no value, whatever it does.
+func (m *migrated) migrate(t *testing.T, args ...string) (code int, said, told string) {
+	t.Helper()
+	u, stdout, stderr := testUI("")
+	args = append([]string{"migrate", "live", "--kubeconfig", m.kubeconfig, "-r", filepath.Join(m.dir, "hybrid.pub")}, args...)
+	code = u.run(t.Context(), args)
+	for _, value := range []string{"correct-horse", "Y29ycmVjdC1ob3JzZQ"} {
+		if strings.Contains(stdout.String()+stderr.String(), value) {
+			t.Errorf("fuin %s shows a value", strings.Join(args, " "))
+		}
+	}
+	return code, stdout.String(), stderr.String()
+}
+
+// value opens a key of manifests.
+func (m *migrated) value(t *testing.T, manifests, key string) string {
+	t.Helper()
+	u, stdout, stderr := testUI(manifests)
+	if code := u.run(t.Context(), []string{"open", "-i", filepath.Join(m.dir, "hybrid.txt"), "--key", key, "-"}); code != exitOK {
+		t.Errorf("opening %s: %s", key, stderr)
+	}
+	return stdout.String()
+}
+
+// writes seals into files, none of which was there, and says what is left out
+// and what comes next.
+func (m *migrated) writes(t *testing.T) {
+	out := filepath.Join(m.dir, "shop")
+	code, said, told := m.migrate(t, "shop", "--out", out)
 	if code != exitOK || said != "" {
 		t.Fatalf("code %d: %s%s", code, said, told)
 	}
@@ -61,12 +85,20 @@ func TestMigrateLive(t *testing.T) {
 			t.Errorf("%q is not said:\n%s", want, told)
 		}
 	}
-	names := filesOf(t, out)
-	if !slices.Equal(names, []string{"db.yaml", "registry.yaml"}) {
+	if names := filesOf(t, out); !slices.Equal(names, []string{"db.yaml", "registry.yaml"}) {
 		t.Fatalf("written: %q", names)
 	}
-	text := contentOf(t, filepath.Join(out, "db.yaml"))
-	if got := value(text, "password"); got != "correct-horse" {
+	m.wrote(t, contentOf(t, filepath.Join(out, "db.yaml")))
+	if code, _, told = m.migrate(t, "shop", "--out", out); code != exitError || !strings.Contains(told, "db.yaml: exists already") {
+		t.Errorf("a second time: code %d: %s", code, told)
+	}
+}
+
+// wrote checks a file: it opens to what the cluster has, and keeps what is the
+// user's of it, without what is the cluster's.
+func (m *migrated) wrote(t *testing.T, text string) {
+	t.Helper()
+	if got := m.value(t, text, "password"); got != "correct-horse" {
 		t.Errorf("the password opens to %q", got)
 	}
 	for _, not := range []string{"correct-horse", "Y29ycmVjdC1ob3JzZQ", "last-applied", "resourceVersion", "uid"} {
@@ -79,23 +111,28 @@ func TestMigrateLive(t *testing.T) {
 			t.Errorf("%s is not in the file", want)
 		}
 	}
+}
 
-	// What is there stays, and an owner's are taken on demand.
-	if code, _, told = migrate("shop", "--out", out); code != exitError || !strings.Contains(told, "db.yaml: exists already") {
-		t.Errorf("a second time: code %d: %s", code, told)
-	}
-	code, said, told = migrate("shop", "--owner", "externalsecret", "--scope", "namespace-wide")
+func (m *migrated) takesOwned(t *testing.T) {
+	code, said, told := m.migrate(t, "shop", "--owner", "externalsecret", "--scope", "namespace-wide")
 	if code != exitOK || !strings.Contains(said, "name: external") || strings.Contains(said, "ownerReferences") || strings.Count(said, "kind: SealedSecret") != 3 {
-		t.Errorf("with an owner: code %d: %s%s", code, told, said)
+		t.Errorf("code %d: %s%s", code, said, told)
 	}
-	if code, _, told = migrate("default"); code != exitError || !strings.Contains(told, "namespace default of context kubetest") {
-		t.Errorf("an empty namespace: code %d: %s", code, told)
-	}
-	if code, _, told = migrate("shop", "--from", "cluster:elsewhere"); code != exitUnreachable {
-		t.Errorf("another context: code %d: %s", code, told)
-	}
-	if code, _, told = migrate("shop", "--from", "production"); code != exitUsage {
-		t.Errorf("no context: code %d: %s", code, told)
+}
+
+func (m *migrated) refuses(t *testing.T) {
+	for name, row := range map[string]struct {
+		args []string
+		code int
+		told string
+	}{
+		"an empty namespace": {args: []string{"default"}, code: exitError, told: "namespace default of context kubetest"},
+		"another context":    {args: []string{"shop", "--from", "cluster:elsewhere"}, code: exitUnreachable},
+		"no context":         {args: []string{"shop", "--from", "production"}, code: exitUsage},
+	} {
+		if code, _, told := m.migrate(t, row.args...); code != row.code || !strings.Contains(told, row.told) {
+			t.Errorf("%s: code %d: %s", name, code, told)
+		}
 	}
 }
 
