@@ -126,7 +126,9 @@ func ageIdentity(text string, created time.Time) (*Identity, error) {
 	case *age.HybridIdentity:
 		id.recipient = ageRecipient(Hybrid, p.Recipient(), p.Recipient().String())
 	case *age.X25519Identity:
-		id.recipient = ageRecipient(X25519, p.Recipient(), p.Recipient().String())
+		if id.recipient, err = classicRecipient(p.Recipient()); err != nil {
+			return nil, err
+		}
 	default:
 		return nil, found("", "an age identity of an unknown kind")
 	}

@@ -144,7 +144,7 @@ func parseAgeRecipient(line string) (*Recipient, error) {
 		if err != nil {
 			return nil, damagedRecipient()
 		}
-		return ageRecipient(X25519, r, r.String()), nil
+		return classicRecipient(r)
 	}
 	return nil, notARecipient(line)
 }

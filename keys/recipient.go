@@ -76,6 +76,14 @@ func ageRecipient(kind Kind, r age.Recipient, text string) *Recipient {
 	}
 }
 
+func classicRecipient(r *age.X25519Recipient) (*Recipient, error) {
+	c, err := newClassic(r)
+	if err != nil {
+		return nil, damagedRecipient()
+	}
+	return ageRecipient(X25519, c, r.String()), nil
+}
+
 func rsaRecipient(public *rsa.PublicKey, cert *x509.Certificate) (*Recipient, error) {
 	if bits := public.N.BitLen(); bits < MinRSABits {
 		return nil, found("generate a larger one: fuin keys generate --type rsa",
