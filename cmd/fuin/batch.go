@@ -8,9 +8,10 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"fuin.dev/seal"
-	"golang.org/x/sync/errgroup"
 )
 
 // A batch does one thing to many inputs, several at a time.
@@ -45,23 +46,21 @@ const (
 func (b batch) run(ctx context.Context, u *ui) ([]outcome, error) {
 	all := make([]outcome, len(b.inputs))
 	bar := u.progress(b.verb, len(all))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(2 * runtime.GOMAXPROCS(0)) // while one waits for the disk to sync, another seals
 	defer collectLess(u, len(b.inputs))()
-	for i, in := range b.inputs {
-		g.Go(func() error {
-			defer bar.step()
-			if ctx.Err() != nil {
-				return ctx.Err()
+	var next atomic.Int64
+	var g sync.WaitGroup
+	for range min(len(all), 2*runtime.GOMAXPROCS(0)) { // while one waits for the disk to sync, another seals
+		g.Go(func() { // for many files: each would grow a stack of its own
+			for i := int(next.Add(1)) - 1; i < len(all) && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
+				all[i] = b.one(ctx, u, b.inputs[i])
+				bar.step()
 			}
-			all[i] = b.one(ctx, u, in)
-			return nil
 		})
 	}
-	err := g.Wait()
+	g.Wait()
 	bar.end()
-	if err != nil {
-		return nil, err
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
 	}
 	return b.judge(u, all)
 }

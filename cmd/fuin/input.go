@@ -36,13 +36,9 @@ func (in input) name() string {
 // the order of their paths.
 func (u *ui) inputs(args []string) ([]input, error) {
 	var out []input
-	seen := map[string]bool{}
+	seen, dirs := map[string]bool{}, map[string]string{}
 	add := func(in input) {
-		real, err := filepath.EvalSymlinks(in.path)
-		if err != nil || in.path == "-" {
-			real = in.path
-		}
-		if !seen[real] {
+		if real := realInput(in, dirs); !seen[real] {
 			seen[real] = true
 			out = append(out, in)
 		}
@@ -61,6 +57,26 @@ func (u *ui) inputs(args []string) ([]input, error) {
 		}
 	}
 	return out, nil
+}
+
+// realInput is an input's path without symbolic links; dirs are directories
+// without, which files that were found share.
+func realInput(in input, dirs map[string]string) string {
+	real, err := in.path, error(nil)
+	switch dir, base := filepath.Split(in.path); {
+	case in.path == "-":
+	case !in.found:
+		real, err = filepath.EvalSymlinks(in.path)
+	default: // no link
+		if dirs[dir] == "" {
+			dirs[dir], err = filepath.EvalSymlinks(dir)
+		}
+		real = filepath.Join(dirs[dir], base)
+	}
+	if err != nil {
+		return in.path
+	}
+	return real
 }
 
 // statArgument returns nil for standard input.

@@ -25,13 +25,13 @@ import (
 //
 // docs/design/0013-quiet-sealing.md tells the records.
 type memory struct {
-	macs  sync.Pool // of HMACs under the key
+	macs  sync.Pool // of *keyed
 	table *os.File
 	kept  *keptFiles // nil but for runs that write no file
 
 	mu      sync.Mutex
-	pages   map[int]page     // of the table, as they were first read
-	added   map[int][]record // to buckets, the newest first; written at the end
+	pages   map[int]stretch  // of the table, as they were first read
+	added   map[int][]record // to buckets, the newest last; written at the end
 	former  func() []string  // sealed values that are at hand, read when they are first asked for
 	byTag   map[tag]string   // those
 	offered bool             // they were read
@@ -40,24 +40,11 @@ type memory struct {
 // A tag is a MAC, cut short.
 type tag [16]byte
 
-// A record is an entry of the table: what it is found by, and what it tells.
-type record struct{ id, tells, check tag }
-
-// A page is some buckets, which are read and written at once.
-type page []byte
-
-// The shape of the table.
 const (
 	memoryDir     = "fuin"
 	memoryKey     = "key"
 	memoryTable   = "sealed"
 	memoryKeySize = 32
-	buckets       = 4096
-	bucketRecords = 16
-	recordSize    = 3 * len(tag{})
-	bucketSize    = bucketRecords * recordSize
-	pageBuckets   = 16
-	pageSize      = pageBuckets * bucketSize
 )
 
 // memory is that of the user; nil where there is no place to keep one.
@@ -89,8 +76,8 @@ func openMemory(dir string) (*memory, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &memory{pages: map[int]page{}, added: map[int][]record{}}
-	m.macs.New = func() any { return hmac.New(sha256.New, key) }
+	m := &memory{pages: map[int]stretch{}, added: map[int][]record{}}
+	m.macs.New = func() any { return &keyed{Hash: hmac.New(sha256.New, key)} }
 	m.table, err = os.OpenFile(filepath.Join(dir, memoryTable), os.O_CREATE|os.O_RDWR, modePrivate)
 	return m, err
 }
@@ -114,18 +101,25 @@ func memoryKeyIn(dir string) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
+// keyed is an HMAC and the memory that what it covers is put together in.
+type keyed struct {
+	hash.Hash
+	text []byte
+}
+
 // mac is a tag of parts, none of which can pass for a piece of another.
 func (m *memory) mac(purpose string, parts ...string) (out tag) {
-	h := m.macs.Get().(hash.Hash) //nolint:errcheck,forcetypeassert // the pool holds no others
+	h := m.macs.Get().(*keyed) //nolint:errcheck,forcetypeassert // the pool holds no others
 	defer m.macs.Put(h)
-	h.Reset()
-	var size [8]byte
+	h.text = h.text[:0]
 	for _, part := range append([]string{purpose}, parts...) {
-		binary.BigEndian.PutUint64(size[:], uint64(len(part)))
-		h.Write(size[:])
-		h.Write([]byte(part))
+		h.text = binary.BigEndian.AppendUint64(h.text, uint64(len(part)))
+		h.text = append(h.text, part...)
 	}
-	copy(out[:], h.Sum(nil))
+	h.Reset()
+	h.Write(h.text)
+	clear(h.text) // values are among the parts
+	copy(out[:], h.Sum(h.text[:0]))
 	return out
 }
 
@@ -183,99 +177,4 @@ func (m *memory) same(a, b string) (same, known bool) {
 	one, ok := m.get(m.sealed(a))
 	other, too := m.get(m.sealed(b))
 	return one == other, ok && too
-}
-
-// bucket is the one in which the records of an id are.
-func bucket(id tag) int { return int(binary.BigEndian.Uint16(id[:]) % buckets) }
-
-// checkOf keeps a record that was half written from being read as another.
-func (m *memory) checkOf(r record) tag { return m.mac("record", string(r.id[:]), string(r.tells[:])) }
-
-// get finds what the record of an id tells. Whether it is whole is checked of
-// that one alone: of all it would take longer than sealing.
-func (m *memory) get(id tag) (tag, bool) {
-	m.mu.Lock()
-	records := slices.Concat(m.added[bucket(id)], m.page(bucket(id)/pageBuckets).records(bucket(id)))
-	m.mu.Unlock()
-	for _, r := range records {
-		if r.id == id && r.check == m.checkOf(r) {
-			return r.tells, true
-		}
-	}
-	return tag{}, false
-}
-
-// put adds a record, which [memory.write] writes.
-func (m *memory) put(id, tells tag) {
-	r := record{id: id, tells: tells}
-	r.check = m.checkOf(r)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.added[bucket(id)] = before(m.added[bucket(id)], r)
-}
-
-// before puts records first in those of a bucket; the oldest may fall out.
-func before(old []record, added ...record) []record {
-	out := slices.Clone(added)
-	for _, r := range old {
-		if !slices.ContainsFunc(out, func(o record) bool { return o.id == r.id }) {
-			out = append(out, r)
-		}
-	}
-	return out[:min(len(out), bucketRecords)]
-}
-
-// page is one as it was when it was first asked for.
-func (m *memory) page(n int) page {
-	if m.pages[n] == nil {
-		m.pages[n] = m.read(n)
-	}
-	return m.pages[n]
-}
-
-// read reads a page; behind the end of the table there are zeros, which are no
-// records.
-func (m *memory) read(n int) page {
-	p := make(page, pageSize)
-	_, _ = m.table.ReadAt(p, int64(n*pageSize))
-	return p
-}
-
-func (p page) bucket(n int) []byte { return p[n%pageBuckets*bucketSize:][:bucketSize] }
-
-func (p page) records(n int) []record {
-	var out []record
-	for raw := p.bucket(n); len(raw) > 0; raw = raw[recordSize:] {
-		r := record{tag(raw[:16]), tag(raw[16:32]), tag(raw[32:48])}
-		if r != (record{}) {
-			out = append(out, r)
-		}
-	}
-	return out
-}
-
-func (p page) put(n int, records []record) {
-	raw := p.bucket(n)[:0]
-	for _, r := range records {
-		raw = append(append(append(raw, r.id[:]...), r.tells[:]...), r.check[:]...)
-	}
-}
-
-// write adds to the table what was put. Other runs may have written meanwhile:
-// pages are read once more. Runs that write in the same moment can lose each
-// other's records, which only means sealing again.
-func (m *memory) write() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	changed := map[int]page{}
-	for n, records := range m.added {
-		if changed[n/pageBuckets] == nil {
-			changed[n/pageBuckets] = m.read(n / pageBuckets)
-		}
-		p := changed[n/pageBuckets]
-		p.put(n, before(p.records(n), records...))
-	}
-	for n, p := range changed {
-		_, _ = m.table.WriteAt(p, int64(n*pageSize)) // what is not written is sealed again
-	}
 }

@@ -76,6 +76,9 @@ func resolve(path string) (target string, info fs.FileInfo, err error) {
 	if err := refusePrivate(path); err != nil {
 		return "", nil, err
 	}
+	if info, err = os.Lstat(path); err == nil && info.Mode().IsRegular() {
+		return path, info, nil // where links lead to its directory, they do for the new file, too
+	}
 	info, err = os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -115,10 +118,7 @@ func checkWritable(path, target string, old fs.FileInfo) error {
 	if old == nil {
 		return nil
 	}
-	f, err := os.OpenFile(target, os.O_WRONLY, 0)
-	if err == nil {
-		err = f.Close()
-	}
+	err := writable(target)
 	if errors.Is(err, fs.ErrPermission) || err == nil && old.Mode().Perm()&0o222 == 0 {
 		return failAt(path, "make it writable (chmod u+w), or write to another file with --out", "read-only")
 	}

@@ -6,7 +6,17 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
+
+// writable asks as who runs, not as who started, a program that takes on rights.
+func writable(path string) error {
+	if err := unix.Faccessat(unix.AT_FDCWD, path, unix.W_OK, unix.AT_EACCESS); err != nil {
+		return &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	return nil
+}
 
 // keepOwner gives the new file the owner and the group of the old one.
 func keepOwner(f *os.File, old fs.FileInfo) error {
