@@ -30,7 +30,7 @@ func (w *worktree) changes(ctx context.Context, args ...string) ([]fileChange, e
 	if err != nil {
 		return nil, err
 	}
-	return parseChanges(out)
+	return changesIn(out)
 }
 
 // output is what git prints.
@@ -60,45 +60,26 @@ func firstLine(text []byte) string {
 	return line
 }
 
-var errRaw = errors.New("git diff --raw: its output is not understood")
-
-// parseChanges reads ":MODE MODE BLOB BLOB STATUS\0PATH\0".
-func parseChanges(raw []byte) ([]fileChange, error) {
+// changesIn are those in what git diff --raw -z prints. None of a merge is: on
+// which side it differs cannot be told.
+func changesIn(raw []byte) ([]fileChange, error) {
 	var out []fileChange
-	fields := strings.Split(strings.TrimSuffix(string(raw), "\x00"), "\x00")
-	if len(raw) == 0 {
-		return nil, nil
-	}
-	if len(fields)%2 != 0 {
-		return nil, errRaw
-	}
-	for i := 0; i < len(fields); i += 2 {
-		meta := strings.Fields(strings.TrimPrefix(fields[i], ":"))
-		if len(meta) != 5 {
-			return nil, errRaw
+	isMerge := false
+	err := eachChange(raw, func(found gitChange) {
+		c := fileChange{path: found.name, unmerged: found.status == "U"}
+		if isRegular(found.was) {
+			c.before = found.before
 		}
-		c := fileChange{path: fields[i+1], unmerged: meta[4] == "U"}
-		if isRegular(meta[0]) {
-			c.before = blob(meta[2])
+		if isRegular(found.mode) {
+			c.after, c.inWorktree = found.blob, found.blob == ""
 		}
-		if isRegular(meta[1]) {
-			c.after = blob(meta[3])
-			c.inWorktree = c.after == ""
-		}
+		isMerge = isMerge || found.was == ""
 		out = append(out, c)
+	})
+	if err == nil && isMerge {
+		err = errRaw
 	}
-	return out, nil
-}
-
-// isRegular leaves out links and submodules.
-func isRegular(mode string) bool { return strings.HasPrefix(mode, "100") }
-
-// blob is "" for what git has not looked at.
-func blob(id string) string {
-	if strings.Trim(id, "0") == "" {
-		return ""
-	}
-	return id
+	return out, err
 }
 
 // blobs reads objects, bounded, one at a time and in order. Of one that is too

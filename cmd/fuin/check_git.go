@@ -99,11 +99,17 @@ func (c *checkRun) history(ctx context.Context, commits string, paths []string) 
 	return err
 }
 
-// A gitChange is a path that differs; blob and before are "" for none.
-type gitChange struct{ name, mode, blob, before, status, commit string }
+// A gitChange is a path that differs; blob and before are "" for none. Of a
+// merge neither before nor was, the mode of that, is known.
+type gitChange struct{ name, mode, blob, was, before, status, commit string }
 
 // isFile reports whether it is a file now: no link, no submodule, not deleted.
-func (c gitChange) isFile() bool { return strings.HasPrefix(c.mode, "100") && c.blob != "" }
+func (c gitChange) isFile() bool { return isRegular(c.mode) && c.blob != "" }
+
+// isRegular leaves out links and submodules.
+func isRegular(mode string) bool { return strings.HasPrefix(mode, "100") }
+
+var errRaw = errors.New("git diff --raw: its answer is not of the form that is known")
 
 // eachChange reads what git diff --raw -z prints, between lines that name
 // commits: modes, hashes and a status, of a merge a column for each parent.
@@ -124,19 +130,20 @@ func eachChange(out []byte, visit func(gitChange)) error {
 		parents := len(field) - len(strings.TrimLeft(field, ":"))
 		columns := strings.Fields(field[parents:])
 		if parents == 0 || len(columns) != 2*parents+3 || i+1 >= len(fields) {
-			return errors.New("git diff --raw: its answer is not of the form that is known")
+			return errRaw
 		}
 		i++
 		change := gitChange{name: fields[i], mode: columns[parents], blob: hashOf(columns[2*parents+1]), status: columns[2*parents+2], commit: commit}
 		if parents == 1 {
-			change.before = hashOf(columns[2])
+			change.was, change.before = columns[0], hashOf(columns[2])
 		}
 		visit(change)
 	}
 	return nil
 }
 
-// hashOf is "" for the zeros that stand for no blob.
+// hashOf is "" for the zeros that stand for no blob, or for one that git has not
+// looked at.
 func hashOf(column string) string {
 	if strings.Trim(column, "0") == "" {
 		return ""
