@@ -106,10 +106,14 @@ func isPlain(s string) bool {
 }
 
 // doubleQuoted is text in quotes that JSON and YAML share.
-func doubleQuoted(s string) string {
+func doubleQuoted(s string) string { return quotedJSON(s, false) }
+
+// quotedJSON is text as a string of JSON; escapeHTML, as encoding/json does,
+// writes < > and & as numbers.
+func quotedJSON(s string, escapeHTML bool) string {
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
-	enc.SetEscapeHTML(false)
+	enc.SetEscapeHTML(escapeHTML)
 	_ = enc.Encode(s) // text always encodes
 	return strings.TrimSuffix(out.String(), "\n")
 }

@@ -1,7 +1,6 @@
 package seal
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"slices"
@@ -283,14 +282,6 @@ func unquoted(inside, likely string) (function, plain string, ok bool) {
 		}
 	}
 	return "", "", false
-}
-
-func quotedJSON(plain string, escapeHTML bool) string {
-	var out bytes.Buffer
-	enc := json.NewEncoder(&out)
-	enc.SetEscapeHTML(escapeHTML)
-	_ = enc.Encode(plain) // text always encodes
-	return strings.TrimSuffix(out.String(), "\n")
 }
 
 // jsonAction is a string of JSON without its quotes, behind a pipe.
