@@ -74,18 +74,24 @@ func (e *TemplateError) Error() string {
 // least one. Calling again with the same templates and inputs is no use.
 type TemplateErrors []*TemplateError
 
-func (e TemplateErrors) Error() string {
-	all := make([]string, len(e))
-	for i, one := range e {
+func (e TemplateErrors) Error() string { return joined(e) }
+
+// Unwrap lets errors.As find the first TemplateError.
+func (e TemplateErrors) Unwrap() []error { return each(e) }
+
+// joined says all errors of a list, in its order.
+func joined[E error](list []E) string {
+	all := make([]string, len(list))
+	for i, one := range list {
 		all[i] = one.Error()
 	}
 	return strings.Join(all, "; ")
 }
 
-// Unwrap lets errors.As find the first TemplateError.
-func (e TemplateErrors) Unwrap() []error {
-	all := make([]error, len(e))
-	for i, one := range e {
+// each is a list of errors as [errors.As] unwraps it.
+func each[E error](list []E) []error {
+	all := make([]error, len(list))
+	for i, one := range list {
 		all[i] = one
 	}
 	return all

@@ -208,19 +208,7 @@ func (e *ReferenceError) Hint() string { return e.hint }
 // least one and at most a hundred.
 type ReferenceErrors []*ReferenceError
 
-func (e ReferenceErrors) Error() string {
-	all := make([]string, len(e))
-	for i, one := range e {
-		all[i] = one.Error()
-	}
-	return strings.Join(all, "; ")
-}
+func (e ReferenceErrors) Error() string { return joined(e) }
 
 // Unwrap lets errors.As find the first ReferenceError.
-func (e ReferenceErrors) Unwrap() []error {
-	all := make([]error, len(e))
-	for i, one := range e {
-		all[i] = one
-	}
-	return all
-}
+func (e ReferenceErrors) Unwrap() []error { return each(e) }
