@@ -11,6 +11,7 @@ import (
 
 	"fuin.dev/controller/api/bitnami"
 	"fuin.dev/controller/api/v1alpha1"
+	"fuin.dev/controller/parts"
 	"fuin.dev/keys"
 	"fuin.dev/seal"
 	corev1 "k8s.io/api/core/v1"
@@ -33,12 +34,12 @@ func specDigest(ss *bitnami.SealedSecret) string {
 		spec = []byte("invalid " + strconv.FormatInt(ss.Generation, 10))
 	}
 	h := sha256.New()
-	writePart(h, string(spec))
+	parts.Write(h, string(spec))
 	for _, name := range openingAnnotations {
-		writePart(h, ss.Annotations[name])
+		parts.Write(h, ss.Annotations[name])
 	}
 	if connection := ss.Annotations[v1alpha1.AnnotationVaultConnection]; connection != "" {
-		writePart(h, connection) // digests of objects without it are older than it
+		parts.Write(h, connection) // digests of objects without it are older than it
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
@@ -85,23 +86,19 @@ func only(m map[string]string, names ...string) map[string]string {
 // leaves the process only inside a MAC.
 func contentDigest(s *corev1.Secret, ss *bitnami.SealedSecret, labels, annotations []string) string {
 	h := sha256.New()
-	writePart(h, strconv.Itoa(len(s.Data)))
+	parts.Write(h, strconv.Itoa(len(s.Data)))
 	for _, key := range slices.Sorted(maps.Keys(s.Data)) {
-		writePart(h, key)
-		writePart(h, string(s.Data[key]))
+		parts.Write(h, key, string(s.Data[key]))
 	}
-	writePart(h, string(s.Type))
-	writePart(h, strconv.FormatBool(s.Immutable != nil && *s.Immutable))
-	writePart(h, strconv.FormatBool(metav1.IsControlledBy(s, ss)))
-	for _, part := range []struct {
+	parts.Write(h, string(s.Type), strconv.FormatBool(s.Immutable != nil && *s.Immutable), strconv.FormatBool(metav1.IsControlledBy(s, ss)))
+	for _, one := range []struct {
 		values map[string]string
 		names  []string
 	}{{s.Labels, labels}, {s.Annotations, annotations}} {
-		writePart(h, strconv.Itoa(len(part.names)))
-		for _, name := range part.names {
-			value, ok := part.values[name]
-			writePart(h, name)
-			writePart(h, strconv.FormatBool(ok)+value)
+		parts.Write(h, strconv.Itoa(len(one.names)))
+		for _, name := range one.names {
+			value, ok := one.values[name]
+			parts.Write(h, name, strconv.FormatBool(ok)+value)
 		}
 	}
 	return string(h.Sum(nil))

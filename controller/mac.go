@@ -5,11 +5,10 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/binary"
-	"hash"
 	"strconv"
 
 	"fuin.dev/controller/api/bitnami"
+	"fuin.dev/controller/parts"
 )
 
 // macs makes the codes that the status carries. Each purpose has a key of its
@@ -32,38 +31,27 @@ func newMACs(master []byte) (m macs, err error) {
 	return m, nil
 }
 
-// of codes a list of parts for one SealedSecret. Lengths are written before
-// the parts, so that no two lists are written alike.
-func (m macs) of(key []byte, ss *bitnami.SealedSecret, parts ...string) string {
+// of codes a list for one SealedSecret.
+func (m macs) of(key []byte, ss *bitnami.SealedSecret, list ...string) string {
 	h := hmac.New(sha256.New, key)
-	for _, part := range append([]string{ss.Namespace, ss.Name, string(ss.UID)}, parts...) {
-		writePart(h, part)
-	}
+	parts.Write(h, ss.Namespace, ss.Name, string(ss.UID))
+	parts.Write(h, list...)
 	return base64.StdEncoding.EncodeToString(h.Sum(nil))
-}
-
-func writePart(h hash.Hash, part string) {
-	var length [8]byte
-	binary.BigEndian.PutUint64(length[:], uint64(len(part)))
-	h.Write(length[:])
-	h.Write([]byte(part))
 }
 
 // madeMAC covers what a Record says of the Secret that was made.
 func (m macs) madeMAC(ss *bitnami.SealedSecret, r *bitnami.Record) string {
-	parts := []string{r.SpecDigest, string(r.SecretUID), string(r.Mode)}
+	list := []string{r.SpecDigest, string(r.SecretUID), string(r.Mode)}
 	for _, names := range [][]string{r.Keys, r.Labels, r.Annotations} {
-		parts = append(parts, joined(names))
+		list = append(list, joined(names))
 	}
-	return m.of(m.made, ss, parts...)
+	return m.of(m.made, ss, list...)
 }
 
 // joined writes a list as one part.
 func joined(names []string) string {
 	h := sha256.New()
-	for _, name := range names {
-		writePart(h, name)
-	}
+	parts.Write(h, names...)
 	return string(h.Sum(nil))
 }
 

@@ -15,6 +15,7 @@ package render
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 	"slices"
 	"sync"
@@ -187,7 +188,7 @@ func (p *Pool) within(ctx context.Context, slots chan struct{}, do func() error)
 	case slots <- struct{}{}:
 		defer func() { <-slots }()
 	case <-ctx.Done():
-		return ctx.Err()
+		return fmt.Errorf("all %d renderers were in use: %w", cap(slots), ctx.Err())
 	case <-p.closing:
 		return ErrClosed
 	}

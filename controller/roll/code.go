@@ -13,13 +13,13 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/binary"
 	"fmt"
 	"hash"
 	"maps"
 	"slices"
 	"strconv"
 
+	"fuin.dev/controller/parts"
 	"fuin.dev/render"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -77,7 +77,7 @@ func (c *Coder) Code(ctx context.Context, read client.Reader, namespace string, 
 		return "", ErrTooMany
 	}
 	h := hmac.New(sha256.New, c.key)
-	writeParts(h, purpose, namespace, strconv.Itoa(len(all)))
+	parts.Write(h, purpose, namespace, strconv.Itoa(len(all)))
 	for _, n := range all {
 		found, err := n.read(ctx, read, namespace)
 		if err != nil {
@@ -165,12 +165,12 @@ const (
 
 // write writes an object into a code.
 func (n *named) write(h hash.Hash, namespace string, found *values) error {
-	writeParts(h, n.kind, n.name)
+	parts.Write(h, n.kind, n.name)
 	if found == nil {
 		if n.required {
 			return &MissingError{Kind: n.kind, Namespace: namespace, Name: n.name}
 		}
-		writeParts(h, partAbsent)
+		parts.Write(h, partAbsent)
 		return nil
 	}
 	all := maps.Clone(n.keys)
@@ -179,31 +179,20 @@ func (n *named) write(h hash.Hash, namespace string, found *values) error {
 			all[key] = all[key] || false
 		}
 	}
-	writeParts(h, strconv.Itoa(len(all)))
+	parts.Write(h, strconv.Itoa(len(all)))
 	for _, key := range slices.Sorted(maps.Keys(all)) {
 		value, isData := found.data[key]
 		binary, isBinary := found.binary[key]
 		switch {
 		case isData:
-			writeParts(h, key, partData, string(value))
+			parts.Write(h, key, partData, string(value))
 		case isBinary:
-			writeParts(h, key, partBinary, string(binary))
+			parts.Write(h, key, partBinary, string(binary))
 		case all[key]:
 			return &MissingError{Kind: n.kind, Namespace: namespace, Name: n.name, Key: key}
 		default:
-			writeParts(h, key, partAbsent)
+			parts.Write(h, key, partAbsent)
 		}
 	}
 	return nil
-}
-
-// writeParts writes lengths before the parts, so that no two lists are written
-// alike.
-func writeParts(h hash.Hash, parts ...string) {
-	for _, part := range parts {
-		var length [8]byte
-		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
-		h.Write(length[:])
-		h.Write([]byte(part))
-	}
 }

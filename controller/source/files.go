@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"strings"
 	"syscall"
 	"time"
 
+	"fuin.dev/render/listing"
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
@@ -51,7 +51,7 @@ func (s *snapshot) Open(name string) (fs.File, error) {
 	}
 	if at.node.mode.IsDir() {
 		entries, err := at.entries()
-		return &openDir{info: at.info(), path: name, entries: entries, err: err}, nil
+		return &openDir{at.info(), name, entries, err}, nil
 	}
 	content, err := at.content("open", name)
 	if err != nil {
@@ -236,9 +236,9 @@ func (f *openFile) Close() error               { return nil }
 
 type openDir struct {
 	info
-	path    string
-	entries []fs.DirEntry
-	err     error
+	path string
+	listing.Unread
+	err error // of listing it
 }
 
 func (d *openDir) Stat() (fs.FileInfo, error) { return d.info, nil }
@@ -249,16 +249,8 @@ func (d *openDir) Read([]byte) (int, error) {
 }
 
 func (d *openDir) ReadDir(n int) ([]fs.DirEntry, error) {
-	switch {
-	case d.err != nil:
+	if d.err != nil {
 		return nil, &fs.PathError{Op: "readdir", Path: d.path, Err: d.err}
-	case n <= 0 || n > len(d.entries):
-		if n > 0 && len(d.entries) == 0 {
-			return nil, io.EOF
-		}
-		n = len(d.entries)
 	}
-	out := d.entries[:n]
-	d.entries = d.entries[n:]
-	return out, nil
+	return d.Unread.ReadDir(n)
 }

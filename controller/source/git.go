@@ -2,12 +2,12 @@ package source
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"net/url"
 	"sort"
 	"strings"
 
+	"fuin.dev/controller/parts"
 	"github.com/Masterminds/semver/v3"
 	"github.com/go-git/go-git/v5/plumbing"
 )
@@ -169,14 +169,9 @@ func (t *target) checkAuth() error {
 }
 
 // digest is the name of a list of values: no two lists have the same.
-func digest(parts ...string) (sum [sha256.Size]byte) {
+func digest(list ...string) (sum [sha256.Size]byte) {
 	h := sha256.New()
-	for _, part := range parts {
-		var length [8]byte
-		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
-		h.Write(length[:])
-		h.Write([]byte(part))
-	}
+	parts.Write(h, list...)
 	h.Sum(sum[:0])
 	return sum
 }

@@ -3,7 +3,6 @@ package source
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"hash"
@@ -15,6 +14,7 @@ import (
 	"syscall"
 	"unicode/utf8"
 
+	"fuin.dev/controller/parts"
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
@@ -216,10 +216,5 @@ func (c *copier) store(n *node, at string, content []byte) error {
 
 // note adds an entry to the digest of all, so that no two trees have the same.
 func (c *copier) note(at string, mode fs.FileMode, content []byte) {
-	for _, part := range [][]byte{[]byte(at), []byte(mode.String()), content} {
-		var length [8]byte
-		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
-		c.sum.Write(length[:])
-		c.sum.Write(part)
-	}
+	parts.Write(c.sum, []byte(at), []byte(mode.String()), content)
 }
