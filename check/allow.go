@@ -3,12 +3,14 @@ package check
 import (
 	"bytes"
 	"strings"
+
+	"fuin.dev/lazy"
 )
 
 // allowMark begins a comment that lets a finding pass.
 const allowMark = "fuin:allow"
 
-var allowReason = newForm(`fuin:allow\s+reason=["']?[^\s"']`)
+var allowReason = lazy.Regexp(`fuin:allow\s+reason=["']?[^\s"']`)
 
 // allow leaves out what a comment allows: at the line of the finding or of what
 // encloses it, or on the line above. One without a reason allows nothing.

@@ -3,6 +3,8 @@ package check
 import (
 	"strings"
 	"unicode/utf8"
+
+	"fuin.dev/lazy"
 )
 
 // An assignment is a name and a value somewhere in text.
@@ -16,7 +18,7 @@ type assignment struct {
 // assignmentForm takes KEY=VALUE, key: value, "key": "value", --key=value and
 // the like, wherever they begin. A value ends with its quote, or else where
 // another field of a URL, list or connection string begins.
-var assignmentForm = newForm(`(?:^|[\s;&?,"'({\[|])(?:--?)?["']?([A-Za-z_][A-Za-z0-9_.\-]*)["']?[ \t]*(=>|:::?|\+?:|:?=)[ \t]*("(?:[^"\\]|\\.)*"|'[^']*'|[^\s;&,"'\[\]{}()#][^\s;&,"']*(?: +[^\s;&,"'=:#][^\s;&,"'=:]*)*)`)
+var assignmentForm = lazy.Regexp(`(?:^|[\s;&?,"'({\[|])(?:--?)?["']?([A-Za-z_][A-Za-z0-9_.\-]*)["']?[ \t]*(=>|:::?|\+?:|:?=)[ \t]*("(?:[^"\\]|\\.)*"|'[^']*'|[^\s;&,"'\[\]{}()#][^\s;&,"']*(?: +[^\s;&,"'=:#][^\s;&,"'=:]*)*)`)
 
 // secretMention finds lines that may name a secret.
 func mayAssign(line string) bool {
@@ -103,9 +105,9 @@ func (f *file) text() {
 }
 
 // variableBlock begins a variable of Terraform, whose default comes later.
-var variableBlock = newForm(`^\s*(?:variable|output)\s+"([^"]+)"`)
+var variableBlock = lazy.Regexp(`^\s*(?:variable|output)\s+"([^"]+)"`)
 
-var variableDefault = newForm(`^\s*(?:default|value)\s*=\s*"([^"]*)"`)
+var variableDefault = lazy.Regexp(`^\s*(?:default|value)\s*=\s*"([^"]*)"`)
 
 func eachLine(data []byte, visit func(number int, line string)) {
 	number := 0
@@ -164,7 +166,7 @@ func (f *file) commented(number, indent int, text string) {
 }
 
 // defaultForm is a value that a template or an expression falls back to.
-var defaultForm = newForm(`(?:\bdefault\s+|:-|\bor\s+\S+\s+)"?([^"\s{}|)]+)"?`)
+var defaultForm = lazy.Regexp(`(?:\bdefault\s+|:-|\bor\s+\S+\s+)"?([^"\s{}|)]+)"?`)
 
 // defaults finds a literal that a template falls back to for a secret.
 func (f *file) defaults(number int, line string, read lineReader) {

@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"strconv"
 	"unicode/utf8"
+
+	"fuin.dev/lazy"
 )
 
 // A pattern is a secret that shows by its form, wherever it stands. Text is
@@ -12,35 +14,35 @@ import (
 type pattern struct {
 	rule    string
 	words   []string // one of them stands in every match
-	form    form
+	form    lazy.Pattern
 	message string
 	isOne   func(match []byte) bool // of the first group, or the whole; nil takes all
 	needs   byte                    // stands behind the word, before white space
 }
 
 var patterns = []pattern{
-	{PrivateKey, []string{"PRIVATE KEY"}, newForm(`-----BEGIN (?:RSA |EC |DSA |OPENSSH |PGP )?PRIVATE KEY(?: BLOCK)?-----(?:\s|\\n|\\r)*[A-Za-z0-9+/=:\-{$<.\[ ]{0,80}`), "a private key", isKeyBlock, 0},
-	{PrivateKey, []string{"LS0tLS1CRUdJTi"}, newForm(`LS0tLS1CRUdJTi[A-Za-z0-9+/]{10,}`), "a private key in base64", isEncodedKey, 0},
-	{AgeIdentity, []string{"AGE-SECRET-KEY-"}, newForm(`AGE-SECRET-KEY-(?:PQ-)?1[0-9A-Z]{50,}`), "an age identity", nil, 0},
-	{AgeIdentity, []string{"AGE-PLUGIN-"}, newForm(`AGE-PLUGIN-[A-Z0-9]+-1[0-9A-Z]{30,}`), "an age identity of a plugin", nil, 0},
-	{KnownToken, []string{"AKIA", "ASIA"}, newForm(`\b(?:AKIA|ASIA)[A-Z2-7]{16}\b`), "the ID of an AWS access key", isNoExample, 0},
-	{KnownToken, []string{"ghp_", "gho_", "ghu_", "ghs_", "ghr_"}, newForm(`\bgh[pousr]_[A-Za-z0-9]{36,}\b`), "a token of GitHub", isNoExample, 0},
-	{KnownToken, []string{"github_pat_"}, newForm(`\bgithub_pat_[A-Za-z0-9_]{60,}\b`), "a token of GitHub", isNoExample, 0},
-	{KnownToken, []string{"glpat-", "gldt-", "glrt-", "glptt-"}, newForm(`\b(?:glpat|gldt|glrt|glptt)-[A-Za-z0-9_\-]{20,}\b`), "a token of GitLab", isNoExample, 0},
-	{KnownToken, []string{"xoxb-", "xoxp-", "xoxa-", "xapp-", "xoxs-"}, newForm(`\b(?:xox[bpas]|xapp)-[A-Za-z0-9\-]{20,}`), "a token of Slack", isNoExample, 0},
-	{KnownToken, []string{"hooks.slack.com"}, newForm(`hooks\.slack\.com/services/T[A-Z0-9]{6,}/B[A-Z0-9]{6,}/[A-Za-z0-9]{20,}`), "a webhook of Slack", isNoExample, 0},
-	{KnownToken, []string{"discord"}, newForm(`discord(?:app)?\.com/api/webhooks/[0-9]{17,}/[A-Za-z0-9_\-]{50,}`), "a webhook of Discord", isNoExample, 0},
-	{KnownToken, []string{"sk_live_", "rk_live_", "whsec_"}, newForm(`\b(?:[sr]k_live_|whsec_)[A-Za-z0-9]{20,}`), "a key of Stripe", isNoExample, 0},
-	{KnownToken, []string{"AIza"}, newForm(`\bAIza[A-Za-z0-9_\-]{35}\b`), "a key of Google", isNoExample, 0},
-	{KnownToken, []string{"npm_"}, newForm(`\bnpm_[A-Za-z0-9]{36}\b`), "a token of npm", isNoExample, 0},
-	{KnownToken, []string{"hvs.", "hvb."}, newForm(`\bhv[sb]\.[A-Za-z0-9_\-]{24,}`), "a token of Vault", isNoExample, 0},
-	{KnownToken, []string{"dckr_pat_"}, newForm(`\bdckr_pat_[A-Za-z0-9_\-]{20,}`), "a token of Docker Hub", isNoExample, 0},
-	{KnownToken, []string{"SG."}, newForm(`\bSG\.[A-Za-z0-9_\-]{22}\.[A-Za-z0-9_\-]{43}\b`), "a key of SendGrid", isNoExample, 0},
-	{KnownToken, []string{"sk-"}, newForm(`\bsk-(?:proj-|ant-api03-)[A-Za-z0-9_\-]{40,}`), "a key of an AI service", isNoExample, 0},
-	{KnownToken, []string{"eyJ"}, newForm(`\beyJ[A-Za-z0-9_\-]{15,}\.eyJ[A-Za-z0-9_\-]{15,}\.[A-Za-z0-9_\-]{20,}`), "a JSON web token", isNoExample, 0},
-	{KnownToken, []string{"$apr1$", "$2a$", "$2b$", "$2y$", "$6$", "$5$"}, newForm(`\$(?:apr1\$[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{20,}|2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{50,}|[56]\$(?:rounds=[0-9]+\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{40,})`), "the hash of a password", isNoExample, 0},
-	{URLCredentials, []string{"://"}, newForm(`\b[a-z][a-z0-9+.\-]*://([^\s/:@"'<>{}$()\\]*:[^\s/@"'<>()\\]+)@[A-Za-z0-9\[{$]`), "a URL with a password", isLogin, '@'},
-	{URLCredentials, []string{"://"}, newForm(`https://([A-Za-z0-9_]{30,})@[a-z]`), "a URL with a token", isNoExample, '@'},
+	{PrivateKey, []string{"PRIVATE KEY"}, lazy.Regexp(`-----BEGIN (?:RSA |EC |DSA |OPENSSH |PGP )?PRIVATE KEY(?: BLOCK)?-----(?:\s|\\n|\\r)*[A-Za-z0-9+/=:\-{$<.\[ ]{0,80}`), "a private key", isKeyBlock, 0},
+	{PrivateKey, []string{"LS0tLS1CRUdJTi"}, lazy.Regexp(`LS0tLS1CRUdJTi[A-Za-z0-9+/]{10,}`), "a private key in base64", isEncodedKey, 0},
+	{AgeIdentity, []string{"AGE-SECRET-KEY-"}, lazy.Regexp(`AGE-SECRET-KEY-(?:PQ-)?1[0-9A-Z]{50,}`), "an age identity", nil, 0},
+	{AgeIdentity, []string{"AGE-PLUGIN-"}, lazy.Regexp(`AGE-PLUGIN-[A-Z0-9]+-1[0-9A-Z]{30,}`), "an age identity of a plugin", nil, 0},
+	{KnownToken, []string{"AKIA", "ASIA"}, lazy.Regexp(`\b(?:AKIA|ASIA)[A-Z2-7]{16}\b`), "the ID of an AWS access key", isNoExample, 0},
+	{KnownToken, []string{"ghp_", "gho_", "ghu_", "ghs_", "ghr_"}, lazy.Regexp(`\bgh[pousr]_[A-Za-z0-9]{36,}\b`), "a token of GitHub", isNoExample, 0},
+	{KnownToken, []string{"github_pat_"}, lazy.Regexp(`\bgithub_pat_[A-Za-z0-9_]{60,}\b`), "a token of GitHub", isNoExample, 0},
+	{KnownToken, []string{"glpat-", "gldt-", "glrt-", "glptt-"}, lazy.Regexp(`\b(?:glpat|gldt|glrt|glptt)-[A-Za-z0-9_\-]{20,}\b`), "a token of GitLab", isNoExample, 0},
+	{KnownToken, []string{"xoxb-", "xoxp-", "xoxa-", "xapp-", "xoxs-"}, lazy.Regexp(`\b(?:xox[bpas]|xapp)-[A-Za-z0-9\-]{20,}`), "a token of Slack", isNoExample, 0},
+	{KnownToken, []string{"hooks.slack.com"}, lazy.Regexp(`hooks\.slack\.com/services/T[A-Z0-9]{6,}/B[A-Z0-9]{6,}/[A-Za-z0-9]{20,}`), "a webhook of Slack", isNoExample, 0},
+	{KnownToken, []string{"discord"}, lazy.Regexp(`discord(?:app)?\.com/api/webhooks/[0-9]{17,}/[A-Za-z0-9_\-]{50,}`), "a webhook of Discord", isNoExample, 0},
+	{KnownToken, []string{"sk_live_", "rk_live_", "whsec_"}, lazy.Regexp(`\b(?:[sr]k_live_|whsec_)[A-Za-z0-9]{20,}`), "a key of Stripe", isNoExample, 0},
+	{KnownToken, []string{"AIza"}, lazy.Regexp(`\bAIza[A-Za-z0-9_\-]{35}\b`), "a key of Google", isNoExample, 0},
+	{KnownToken, []string{"npm_"}, lazy.Regexp(`\bnpm_[A-Za-z0-9]{36}\b`), "a token of npm", isNoExample, 0},
+	{KnownToken, []string{"hvs.", "hvb."}, lazy.Regexp(`\bhv[sb]\.[A-Za-z0-9_\-]{24,}`), "a token of Vault", isNoExample, 0},
+	{KnownToken, []string{"dckr_pat_"}, lazy.Regexp(`\bdckr_pat_[A-Za-z0-9_\-]{20,}`), "a token of Docker Hub", isNoExample, 0},
+	{KnownToken, []string{"SG."}, lazy.Regexp(`\bSG\.[A-Za-z0-9_\-]{22}\.[A-Za-z0-9_\-]{43}\b`), "a key of SendGrid", isNoExample, 0},
+	{KnownToken, []string{"sk-"}, lazy.Regexp(`\bsk-(?:proj-|ant-api03-)[A-Za-z0-9_\-]{40,}`), "a key of an AI service", isNoExample, 0},
+	{KnownToken, []string{"eyJ"}, lazy.Regexp(`\beyJ[A-Za-z0-9_\-]{15,}\.eyJ[A-Za-z0-9_\-]{15,}\.[A-Za-z0-9_\-]{20,}`), "a JSON web token", isNoExample, 0},
+	{KnownToken, []string{"$apr1$", "$2a$", "$2b$", "$2y$", "$6$", "$5$"}, lazy.Regexp(`\$(?:apr1\$[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{20,}|2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{50,}|[56]\$(?:rounds=[0-9]+\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{40,})`), "the hash of a password", isNoExample, 0},
+	{URLCredentials, []string{"://"}, lazy.Regexp(`\b[a-z][a-z0-9+.\-]*://([^\s/:@"'<>{}$()\\]*:[^\s/@"'<>()\\]+)@[A-Za-z0-9\[{$]`), "a URL with a password", isLogin, '@'},
+	{URLCredentials, []string{"://"}, lazy.Regexp(`https://([A-Za-z0-9_]{30,})@[a-z]`), "a URL with a token", isNoExample, '@'},
 }
 
 // isKeyBlock passes over headers in prose and in code that looks for keys.

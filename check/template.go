@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"strings"
 
+	"fuin.dev/lazy"
 	"fuin.dev/seal"
 )
 
@@ -53,7 +54,7 @@ type templateReader struct {
 	reported bool   // the text that goes on
 }
 
-var templateField = newForm(`^([ \t]*(?:- )?)["']?([A-Za-z_][A-Za-z0-9_.\-]*)["']?\s*:(?:\s+(.*))?$`)
+var templateField = lazy.Regexp(`^([ \t]*(?:- )?)["']?([A-Za-z_][A-Za-z0-9_.\-]*)["']?\s*:(?:\s+(.*))?$`)
 
 func (t *templateReader) line(number int, line string) {
 	trimmed := strings.TrimSpace(line)

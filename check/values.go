@@ -7,6 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"fuin.dev/lazy"
 	"fuin.dev/render/reference"
 	"fuin.dev/seal"
 )
@@ -61,16 +62,16 @@ func isSealed(value string) bool {
 
 // rsaForm is how a value of Sealed Secrets begins: with the length of its RSA
 // part, of 2048, 3072 or 4096 bits.
-var rsaForm = newForm(`^A[QYg][A-D][A-Za-z0-9+/]`)
+var rsaForm = lazy.Regexp(`^A[QYg][A-D][A-Za-z0-9+/]`)
 
 // What stands for a value that is elsewhere.
 var (
-	referenceForm = newForm(`(?:ref\+[a-z0-9]+://|vault:|>>vault:|op://|arn:aws:(?:secretsmanager|ssm):|awssm://|gcpsm://|akvs://|secretref\+|<path:)[^\s"']*|\$\{vault:[^}]*\}`)
-	argoForm      = newForm(`^\$[a-z][A-Za-z0-9-]*(?:[.:][A-Za-z0-9_-]+)+$`) // $SECRET:KEY in Argo CD's own settings
-	templateForm  = newForm(`\{\{(?:[^{}]|\{[^{}]*\}|\}[^}])*\}\}|\$\{[^}]*\}|\$\([^)]*\)|\$[A-Z_][A-Z0-9_]*\b|%\([A-Za-z_]+\)s|%[A-Z][A-Z0-9_]+%|\(\([A-Za-z0-9_./-]+\)\)|\[\[[^\]]*\]\]|@@?[A-Z][A-Z0-9_]+@@?|__[A-Z][A-Z0-9_]*__|#\{[^}]*\}#?`)
+	referenceForm = lazy.Regexp(`(?:ref\+[a-z0-9]+://|vault:|>>vault:|op://|arn:aws:(?:secretsmanager|ssm):|awssm://|gcpsm://|akvs://|secretref\+|<path:)[^\s"']*|\$\{vault:[^}]*\}`)
+	argoForm      = lazy.Regexp(`^\$[a-z][A-Za-z0-9-]*(?:[.:][A-Za-z0-9_-]+)+$`) // $SECRET:KEY in Argo CD's own settings
+	templateForm  = lazy.Regexp(`\{\{(?:[^{}]|\{[^{}]*\}|\}[^}])*\}\}|\$\{[^}]*\}|\$\([^)]*\)|\$[A-Z_][A-Z0-9_]*\b|%\([A-Za-z_]+\)s|%[A-Z][A-Z0-9_]+%|\(\([A-Za-z0-9_./-]+\)\)|\[\[[^\]]*\]\]|@@?[A-Z][A-Z0-9_]+@@?|__[A-Z][A-Z0-9_]*__|#\{[^}]*\}#?`)
 )
 
-func isOne(value string, form form) bool {
+func isOne(value string, form lazy.Pattern) bool {
 	at := form().FindStringIndex(value)
 	return at != nil && at[0] == 0 && at[1] == len(value)
 }
@@ -85,7 +86,7 @@ func IsFilledIn(value string) bool {
 }
 
 // substitutedForm is what envsubst and Flux put a value in place of.
-var substitutedForm = newForm(`\$\{[A-Za-z_][^}]*\}`)
+var substitutedForm = lazy.Regexp(`\$\{[A-Za-z_][^}]*\}`)
 
 // literal is a value without what a template, a shell or a vault fills in.
 func literal(value string) string {
@@ -93,7 +94,7 @@ func literal(value string) string {
 		return value
 	}
 	value = withoutReferences(withoutTokens(value))
-	for _, form := range []form{referenceForm, templateForm} {
+	for _, form := range []lazy.Pattern{referenceForm, templateForm} {
 		value = form().ReplaceAllString(value, "")
 	}
 	return value
@@ -179,7 +180,7 @@ func isPublic(value string) bool {
 }
 
 // stand-ins are words for a value that is to be filled in.
-var standIn = newForm(`(?i)^(?:` +
+var standIn = lazy.Regexp(`(?i)^(?:` +
 	`<[^<>]*>|\[[a-z _-]*\]|(?:please[-_ ]?)?(?:change|replace|set|fill)[-_ ]?(?:this|me|it|in)[!.]*|.{0,24}(?:replace|change)[-_ ]?(?:this|me|with|by)[-_ !].{0,40}|` +
 	`your[-_ ].{1,40}|[a-z_-]{0,20}[-_]?(?:goes|go)[-_ ]here|(?:my[-_ ]?)?placeholder|redacted|removed|hidden|masked|omitted|todo.{0,40}|fixme.{0,40}|tbd|dummy|insert[-_ ].{1,40}|enter[-_ ].{1,40}|` +
 	`not[-_ ]?(?:used|set|needed|required|a[-_ ]secret|a[-_ ]real.{0,20})|n/?a|none|null|nil|undefined|empty|unset|unused|example|sample|sealed|<sealed>|encrypted|` +
@@ -275,7 +276,7 @@ func looksRandom(value string) bool {
 	return symbol == 0 && len(value) >= 24
 }
 
-var versionForm = newForm(`^v?[0-9]+(?:\.[0-9]+)+(?:[-+][A-Za-z0-9.]+)?$|^[0-9]{4}-[0-9]{2}-[0-9]{2}`)
+var versionForm = lazy.Regexp(`^v?[0-9]+(?:\.[0-9]+)+(?:[-+][A-Za-z0-9.]+)?$|^[0-9]{4}-[0-9]{2}-[0-9]{2}`)
 
 // isName takes words with hyphens between them, as Kubernetes' names are; the
 // last may be a hash.

@@ -5,22 +5,22 @@ import (
 	"cmp"
 	"errors"
 	"io"
-	"regexp"
 	"time"
 
 	"fuin.dev/keys"
+	"fuin.dev/lazy"
 	"fuin.dev/seal"
 	"go.yaml.in/yaml/v3"
 )
 
 // What a name may be. A cluster's stands in commands and messages.
 var (
-	clusterName   = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$`)
-	namespaceName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	clusterName   = lazy.Regexp(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$`)
+	namespaceName = lazy.Regexp(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 )
 
 // IsClusterName reports whether a cluster can be called so.
-func IsClusterName(name string) bool { return clusterName.MatchString(name) }
+func IsClusterName(name string) bool { return clusterName().MatchString(name) }
 
 func parse(data []byte) (*Config, error) {
 	root, err := document(data)
@@ -63,13 +63,13 @@ func document(data []byte) (*yaml.Node, error) {
 	return doc.Content[0], noAliases(doc.Content[0])
 }
 
-var yamlLine = regexp.MustCompile(`line (\d+): `)
+var yamlLine = lazy.Regexp(`line (\d+): `)
 
 // notYAML keeps the line of a parser's message, and leaves out what may be
 // text of the file.
 func notYAML(err error) error {
 	line := 0
-	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
+	if m := yamlLine().FindStringSubmatch(err.Error()); m != nil {
 		for _, digit := range m[1] {
 			line = line*10 + int(digit-'0')
 		}
@@ -105,7 +105,7 @@ func (c *Config) readClusters(n *yaml.Node) error {
 		switch {
 		case len(c.Clusters) == maxClusters:
 			return refuseAt(key.Line, "", "more than %d clusters", maxClusters)
-		case !clusterName.MatchString(key.Value):
+		case !clusterName().MatchString(key.Value):
 			return refuseAt(key.Line, "use letters, digits, - . and _, 63 at most", "%.80q is no name for a cluster", key.Value)
 		}
 		err := each(value, fields{
@@ -158,7 +158,7 @@ func (c *Config) readRules(n *yaml.Node) error {
 			return err
 		case rule.Path == "":
 			return refuseAt(item.Line, `every file is path: "**"`, "a rule without path")
-		case rule.Namespace != "" && !namespaceName.MatchString(rule.Namespace):
+		case rule.Namespace != "" && !namespaceName().MatchString(rule.Namespace):
 			return refuseAt(item.Line, "", "%.80q is no namespace", rule.Namespace)
 		}
 		c.Rules = append(c.Rules, rule)

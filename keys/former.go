@@ -3,9 +3,10 @@ package keys
 import (
 	"bytes"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
+
+	"fuin.dev/lazy"
 )
 
 // A Former is a key that a cluster seals with no more, as a committed file of
@@ -40,7 +41,7 @@ const maxFormer = 4096
 const FormerMark = "# former key:"
 
 // former matches a line of [Former.Marshal].
-var former = regexp.MustCompile(`^# former key: (SHA256:[A-Za-z0-9+/]{43}) (rsa|hybrid|x25519) (replaced|retired|revoked|removed) since (\d{4}-\d\d-\d\d)$`)
+var former = lazy.Regexp(`^# former key: (SHA256:[A-Za-z0-9+/]{43}) (rsa|hybrid|x25519) (replaced|retired|revoked|removed) since (\d{4}-\d\d-\d\d)$`)
 
 // Marshal is the comment, a line, that [ParseFormer] reads.
 func (f Former) Marshal() []byte {
@@ -81,7 +82,7 @@ func ParseFormer(data []byte) (out []Former, err error) {
 }
 
 func parseFormer(line string) (Former, bool) {
-	m := former.FindStringSubmatch(line)
+	m := former().FindStringSubmatch(line)
 	if m == nil {
 		return Former{}, false
 	}

@@ -5,11 +5,11 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
-	"regexp"
 	"strings"
 	"time"
 
 	"filippo.io/age"
+	"fuin.dev/lazy"
 )
 
 // MaxFile bounds what is parsed as keys, in bytes. A List of a thousand RSA
@@ -42,14 +42,14 @@ func ParseRecipients(data []byte, now time.Time) ([]*Recipient, error) {
 	return out, Compatible(out)
 }
 
-var certificateBlock = regexp.MustCompile(`(?s)-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----`)
+var certificateBlock = lazy.Regexp(`(?s)-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----`)
 
 // ParsePublic reads all public keys of a file, as a cluster publishes them: a
 // certificate and age recipients may stand beside each other. Nothing is sealed
 // with all of them: expired certificates pass, and so do mixtures.
 func ParsePublic(data []byte) ([]*Recipient, error) {
 	parts := [][]byte{data}
-	if rest := certificateBlock.ReplaceAll(data, nil); len(rest) != len(data) && holdsRecipient(rest) {
+	if rest := certificateBlock().ReplaceAll(data, nil); len(rest) != len(data) && holdsRecipient(rest) {
 		parts = append(parts, rest)
 	}
 	var out []*Recipient
@@ -68,7 +68,7 @@ func ParsePublic(data []byte) ([]*Recipient, error) {
 // [ParseRecipients]. It refuses a key that the file also lists as a [Former].
 func ParseSealing(data []byte, now time.Time) ([]*Recipient, error) {
 	seals := data
-	if rest := certificateBlock.ReplaceAll(data, nil); holdsRecipient(rest) {
+	if rest := certificateBlock().ReplaceAll(data, nil); holdsRecipient(rest) {
 		seals = rest
 	}
 	rs, err := ParseRecipients(seals, now)

@@ -3,11 +3,11 @@ package render
 import (
 	"cmp"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"fuin.dev/lazy"
 	"fuin.dev/render/reference"
 )
 
@@ -124,7 +124,7 @@ func FieldPath(at []string) string {
 	var out strings.Builder
 	for _, name := range at {
 		switch {
-		case isIndex.MatchString(name):
+		case isIndex().MatchString(name):
 			out.WriteString(name)
 		case !isWord(name):
 			out.WriteString("[" + strconv.Quote(clip(name)) + "]")
@@ -137,7 +137,7 @@ func FieldPath(at []string) string {
 	return out.String()
 }
 
-var isIndex = regexp.MustCompile(`\A\[[0-9]{1,9}\]\z`)
+var isIndex = lazy.Regexp(`\A\[[0-9]{1,9}\]\z`)
 
 // within is the path of a key.
 func within(field, key string) string { return FieldPath(append(strings.Split(field, "."), key)) }

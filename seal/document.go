@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"fuin.dev/lazy"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -154,7 +154,7 @@ func hasDirectives(raw []byte) bool {
 
 // yamlDirective is one for a version that this parser would refuse by name
 // only: manifests of 1.2 read the same.
-var yamlDirective = regexp.MustCompile(`(?m)\A((?:[#%].*\r?\n|[ \t]*\r?\n)*?)%YAML[ \t]+1\.[0-9]+[ \t]*(\r?)$`)
+var yamlDirective = lazy.Regexp(`(?m)\A((?:[#%].*\r?\n|[ \t]*\r?\n)*?)%YAML[ \t]+1\.[0-9]+[ \t]*(\r?)$`)
 
 func (d *document) parse(budget *int) error {
 	n, err := d.decode()
@@ -176,7 +176,7 @@ func (d *document) parse(budget *int) error {
 // if it is empty or only comments.
 func (d *document) decode() (*yaml.Node, error) {
 	n := &yaml.Node{}
-	dec := yaml.NewDecoder(bytes.NewReader(yamlDirective.ReplaceAll(d.raw, []byte("$1$2"))))
+	dec := yaml.NewDecoder(bytes.NewReader(yamlDirective().ReplaceAll(d.raw, []byte("$1$2"))))
 	if err := dec.Decode(n); errors.Is(err, io.EOF) {
 		return nil, nil
 	} else if err != nil {
@@ -191,12 +191,12 @@ func (d *document) decode() (*yaml.Node, error) {
 	return n, nil
 }
 
-var yamlLine = regexp.MustCompile(`line (\d+):`)
+var yamlLine = lazy.Regexp(`line (\d+):`)
 
 // syntaxError names the line. yaml's own message may quote the text.
 func (d *document) syntaxError(err error) error {
 	line := d.line
-	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
+	if m := yamlLine().FindStringSubmatch(err.Error()); m != nil {
 		n, _ := strconv.Atoi(m[1])
 		line += n - 1
 	}

@@ -1,10 +1,10 @@
 package seal
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
+	"fuin.dev/lazy"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -103,7 +103,7 @@ func (f *found) literal(key string) (string, error) {
 		return "", f.refuse(f.line, "see which of them counts, and remove the other: fuin unset", "key %.80q: a sealed value of that name feeds its templates", key)
 	}
 	for other, template := range f.Templates {
-		if other != key && isTemplate(template) && (strings.Contains(template, key) || wholeInput.MatchString(template)) {
+		if other != key && isTemplate(template) && (strings.Contains(template, key) || wholeInput().MatchString(template)) {
 			return "", f.refuse(f.line, byHand, "key %.80q: sealed, another template would see it", key)
 		}
 	}
@@ -111,4 +111,4 @@ func (f *found) literal(key string) (string, error) {
 }
 
 // wholeInput is where a template takes all values at once.
-var wholeInput = regexp.MustCompile(`[\s({][.$][\s)}|]`)
+var wholeInput = lazy.Regexp(`[\s({][.$][\s)}|]`)

@@ -139,7 +139,7 @@ func (c *cluster) compare(ctx context.Context, u *ui, v *version) (*difference, 
 	if at.Namespace == "" {
 		at.Namespace = c.namespace
 	}
-	if !dnsName.MatchString(at.Namespace) || !dnsName.MatchString(at.Name) {
+	if !dnsName().MatchString(at.Namespace) || !dnsName().MatchString(at.Name) {
 		return nil, failAt(v.path, "name its namespace in the file or in .fuin.yaml", "line %d: SealedSecret %s/%s: not a place in a cluster", v.state.Line, at.Namespace, at.Name)
 	}
 	d := &difference{File: v.file, path: v.path, Line: v.state.Line, Namespace: at.Namespace, Name: at.Name, Cluster: &held{}, after: &v.state}

@@ -18,7 +18,7 @@ func (e *editing) blank() ([]byte, error) {
 		return nil, failAt(e.file, "make the directory first", "there is no directory %s", filepath.Dir(e.file))
 	}
 	name := strings.TrimSuffix(filepath.Base(e.file), filepath.Ext(e.file))
-	if !dnsName.MatchString(name) {
+	if !dnsName().MatchString(name) {
 		name = "NAME"
 	}
 	var b strings.Builder

@@ -97,7 +97,7 @@ func (e *editing) askCluster(ctx context.Context) (map[string][]byte, error) {
 // the other not as it says.
 func (c *cluster) secretOf(ctx context.Context, at seal.Place) (*openedSecret, seal.State, error) {
 	none := seal.State{}
-	if !dnsName.MatchString(at.Namespace) || !dnsName.MatchString(at.Name) {
+	if !dnsName().MatchString(at.Namespace) || !dnsName().MatchString(at.Name) {
 		return nil, none, nil
 	}
 	state, status, _, err := c.sealedSecret(ctx, at)

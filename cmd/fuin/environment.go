@@ -251,7 +251,7 @@ func shortRevision(revision string) string {
 
 // shortCommit is what people need of a commit.
 func shortCommit(commit string) string {
-	if isCommit.MatchString(commit) {
+	if isCommit().MatchString(commit) {
 		return commit[:min(len(commit), 8)]
 	}
 	return commit

@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
+	"fuin.dev/lazy"
 	"github.com/spf13/cobra"
 )
 
@@ -46,7 +46,7 @@ func (s scope) String() string {
 func (s scope) one() bool { return s.namespace != "" && s.name != "" }
 
 // dnsName is a label or a subdomain of RFC 1123, which names are.
-var dnsName = regexp.MustCompile(`^[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$`)
+var dnsName = lazy.Regexp(`^[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$`)
 
 // dial connects to the cluster and finds out what an argument, NAME or
 // NAMESPACE/NAME or "", means there.
@@ -62,7 +62,7 @@ func (f *environmentFlags) dial(argument string) (*cluster, scope, error) {
 		return nil, s, misuse("leave one of them out", "-A and a namespace were given")
 	}
 	for _, name := range []string{s.namespace, s.name} {
-		if name != "" && !dnsName.MatchString(name) {
+		if name != "" && !dnsName().MatchString(name) {
 			return nil, s, misuse("an Environment is NAME or NAMESPACE/NAME", "%q is no name", name)
 		}
 	}

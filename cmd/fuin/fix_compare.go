@@ -6,11 +6,11 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"fuin.dev/check"
+	"fuin.dev/lazy"
 	"fuin.dev/render"
 	"fuin.dev/seal"
 )
@@ -41,7 +41,7 @@ func (p *prover) sameSecrets(ctx context.Context, was *check.Rendered, is check.
 		old := before[at]
 		now, ok := after[at]
 		if !ok {
-			at = generatedHash.ReplaceAllString(at, "")
+			at = generatedHash().ReplaceAllString(at, "")
 			now, ok = after[at]
 		}
 		if !ok {
@@ -72,7 +72,7 @@ func (p *prover) note(at string, old, now madeSecret) {
 }
 
 // generatedHash is what kustomize puts behind the name of what it generates.
-var generatedHash = regexp.MustCompile(`-[2456789bcdfghkmt]{10}$`)
+var generatedHash = lazy.Regexp(`-[2456789bcdfghkmt]{10}$`)
 
 func (m madeSecret) same(at string, now madeSecret) error {
 	for _, key := range slices.Sorted(maps.Keys(m.values)) {

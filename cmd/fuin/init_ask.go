@@ -4,12 +4,12 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"fuin.dev/config"
+	"fuin.dev/lazy"
 )
 
 // ask offers the contexts of the kubeconfig on a terminal.
@@ -89,7 +89,7 @@ func (u *ui) prompt(ctx context.Context, in *bufio.Reader, question string) (str
 	return strings.TrimSpace(string(line)), nil
 }
 
-var notInNames = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
+var notInNames = lazy.Regexp(`[^A-Za-z0-9._-]+`)
 
 // shortName makes a cluster's name of a context's, such as of
 // arn:aws:eks:eu-west-1:1:cluster/production or admin@production.
@@ -98,7 +98,7 @@ func shortName(context string) string {
 	if len(parts) == 0 {
 		return "cluster"
 	}
-	name := strings.Trim(notInNames.ReplaceAllString(parts[len(parts)-1], "-"), "-._")
+	name := strings.Trim(notInNames().ReplaceAllString(parts[len(parts)-1], "-"), "-._")
 	if !config.IsClusterName(name) {
 		return "cluster"
 	}

@@ -9,13 +9,13 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"fuin.dev/config"
 	"fuin.dev/keys"
+	"fuin.dev/lazy"
 )
 
 // configText is the new file, and which clusters no rule names.
@@ -54,11 +54,11 @@ func configText(root string, clusters []*newCluster, recovery []listedKey) (text
 	return b.Bytes(), bare, nil
 }
 
-var plain = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_./-]*$`)
+var plain = lazy.Regexp(`^[A-Za-z][A-Za-z0-9_./-]*$`)
 
 // plainYAML quotes a text where YAML could take it for something else.
 func plainYAML(s string) string {
-	if plain.MatchString(s) && !slices.Contains([]string{"true", "false", "null", "yes", "no", "on", "off", "y", "n"}, strings.ToLower(s)) {
+	if plain().MatchString(s) && !slices.Contains([]string{"true", "false", "null", "yes", "no", "on", "off", "y", "n"}, strings.ToLower(s)) {
 		return s
 	}
 	return strconv.Quote(s) // JSON, for what is printable, which is YAML

@@ -13,7 +13,7 @@ func newManaged(all []environment) *managed {
 	m := &managed{inventory: map[objectID]bool{}, sealed: map[objectID]bool{}}
 	for _, e := range all {
 		for _, namespace := range e.namespaces() {
-			if dnsName.MatchString(namespace) {
+			if dnsName().MatchString(namespace) {
 				m.namespaces = append(m.namespaces, namespace)
 			}
 		}

@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"encoding/json"
 	"path"
-	"regexp"
 	"strings"
 
 	"fuin.dev/render"
 
+	"fuin.dev/lazy"
 	"sigs.k8s.io/yaml"
 )
 
@@ -43,14 +43,14 @@ type manifestSpec struct {
 }
 
 // documentEnd is where a YAML document ends.
-var documentEnd = regexp.MustCompile(`(?m)^---(?:[ \t]|\r?$)`)
+var documentEnd = lazy.Regexp(`(?m)^---(?:[ \t]|\r?$)`)
 
 // parseEnvironment finds the one Environment of a file. Its errors show nothing
 // of the file: an Environment can hold values.
 func parseEnvironment(file string, data []byte) (*manifestEnvironment, error) {
 	const hint = "name a directory, or a file with an Environment: fuin render --help"
 	var found []*manifestEnvironment
-	for _, text := range documentEnd.Split(string(data), -1) {
+	for _, text := range documentEnd().Split(string(data), -1) {
 		var head struct {
 			APIVersion string `json:"apiVersion"`
 			Kind       string `json:"kind"`

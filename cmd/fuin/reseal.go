@@ -62,7 +62,7 @@ func (f *resealFlags) check(cmd *cobra.Command, args []string) error {
 		return misuse("give one of them", "--cluster and -i exclude each other")
 	case f.cluster && (cmd.Flags().Changed("cert") || cmd.Flags().Changed("recipient")):
 		return misuse("leave it out", "--cluster seals to the keys of the cluster, and a key was named")
-	case f.cluster && !dnsName.MatchString(f.service):
+	case f.cluster && !dnsName().MatchString(f.service):
 		return misuse("give the name of a Service", "--service %.80q is no name", f.service)
 	}
 	return nil

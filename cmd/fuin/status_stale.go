@@ -77,7 +77,7 @@ func (s sealedSecret) stale() []staleShape {
 func (e environment) sealedNamespaces() (all []string) {
 	for _, entry := range e.Status.Inventory {
 		namespace, rest, _ := strings.Cut(entry.ID, "_")
-		if strings.HasSuffix(rest, "_bitnami.com_SealedSecret") && dnsName.MatchString(namespace) && !slices.Contains(all, namespace) {
+		if strings.HasSuffix(rest, "_bitnami.com_SealedSecret") && dnsName().MatchString(namespace) && !slices.Contains(all, namespace) {
 			all = append(all, namespace)
 		}
 	}

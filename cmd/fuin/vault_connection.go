@@ -61,7 +61,7 @@ func (f *vaultPolicyFlags) readConnection(ctx context.Context, u *ui) (*manifest
 // parseConnection finds the one VaultConnection of a file.
 func parseConnection(file string, data []byte) (*manifestConnection, error) {
 	var found *manifestConnection
-	for _, text := range documentEnd.Split(string(data), -1) {
+	for _, text := range documentEnd().Split(string(data), -1) {
 		c := &manifestConnection{}
 		var head struct {
 			APIVersion string `json:"apiVersion"`

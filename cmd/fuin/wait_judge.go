@@ -96,7 +96,7 @@ func (w *waiting) applied(e *environment) bool {
 // is reports whether a revision is of the commit, which may be shortened.
 func (w *waiting) is(revision string) bool {
 	commit := commitOf(revision)
-	return commit == w.commit || isCommit.MatchString(w.commit) && strings.HasPrefix(commit, w.commit)
+	return commit == w.commit || isCommit().MatchString(w.commit) && strings.HasPrefix(commit, w.commit)
 }
 
 // superseded reports whether a revision that came after the commit is applied:

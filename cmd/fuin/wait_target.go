@@ -27,7 +27,7 @@ func (f *waitFlags) targets(ctx context.Context, u *ui, argument string) (*clust
 // mayBeName reports whether an argument could be an Environment's name, too.
 func mayBeName(argument string) bool {
 	for part := range strings.SplitSeq(argument, "/") {
-		if !dnsName.MatchString(part) {
+		if !dnsName().MatchString(part) {
 			return false
 		}
 	}
@@ -152,7 +152,7 @@ func (f *waitFlags) commit(ctx context.Context, tree *worktree) (string, error) 
 			return commit, nil
 		}
 	}
-	if commit := strings.ToLower(f.revision); isCommit.MatchString(commit) {
+	if commit := strings.ToLower(f.revision); isCommit().MatchString(commit) {
 		return commit, nil
 	}
 	return "", misuse("give a commit of seven characters at least", "--revision %q: no commit, and the name of none in the work tree", f.revision)

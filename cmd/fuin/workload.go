@@ -156,7 +156,7 @@ func (e *environment) workloadPlaces() []objectID {
 		id, ok := entry.object()
 		known, isWorkload := workloadKinds[id.Kind]
 		id.Name = ""
-		if ok && isWorkload && known.group == id.Group && dnsName.MatchString(id.Namespace) && !seen[id] {
+		if ok && isWorkload && known.group == id.Group && dnsName().MatchString(id.Namespace) && !seen[id] {
 			seen[id] = true
 			out = append(out, id)
 		}

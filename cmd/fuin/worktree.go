@@ -9,9 +9,10 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
+
+	"fuin.dev/lazy"
 )
 
 // A worktree is a directory of a Git work tree, as git tells of it.
@@ -62,7 +63,7 @@ func (w *worktree) resolve(ctx context.Context, name string) string {
 // contains reports whether a commit is an ancestor of another, as far as the
 // clone knows.
 func (w *worktree) contains(ctx context.Context, ancestor, commit string) bool {
-	if !isCommit.MatchString(ancestor) || !isCommit.MatchString(commit) {
+	if !isCommit().MatchString(ancestor) || !isCommit().MatchString(commit) {
 		return false
 	}
 	_, err := w.git(ctx, "merge-base", "--is-ancestor", ancestor, commit)
@@ -70,7 +71,7 @@ func (w *worktree) contains(ctx context.Context, ancestor, commit string) bool {
 }
 
 // isCommit matches a commit's hash, or enough of it.
-var isCommit = regexp.MustCompile(`^[0-9a-f]{7,64}$`)
+var isCommit = lazy.Regexp(`^[0-9a-f]{7,64}$`)
 
 // git runs git, which asks nothing, fetches nothing and is stopped in time.
 func (w *worktree) git(ctx context.Context, args ...string) (string, error) {
@@ -116,7 +117,7 @@ func (w *worktree) hasRemote() bool {
 	return false
 }
 
-var scpLike = regexp.MustCompile(`^(?:[^@/\s]+@)?([^:/\s]{2,}):(.+)$`) // one letter is a drive
+var scpLike = lazy.Regexp(`^(?:[^@/\s]+@)?([^:/\s]{2,}):(.+)$`) // one letter is a drive
 
 // repositoryPlace is HOST/PATH of a repository's URL, which HTTPS and SSH have
 // in common; "" for a local one.
@@ -124,7 +125,7 @@ func repositoryPlace(address string) string {
 	host, at := "", ""
 	if u, err := url.Parse(address); err == nil && u.Host != "" {
 		host, at = u.Hostname(), u.Path
-	} else if m := scpLike.FindStringSubmatch(address); m != nil && !strings.Contains(address, "://") {
+	} else if m := scpLike().FindStringSubmatch(address); m != nil && !strings.Contains(address, "://") {
 		host, at = m[1], m[2]
 	}
 	if host == "" {
