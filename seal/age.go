@@ -20,6 +20,9 @@ const ageMagic = "age-encryption.org/v1\n"
 // minPadded is the smallest padded part, in bytes.
 const minPadded = 64
 
+// stanzaSize is about how many bytes a hybrid recipient takes.
+const stanzaSize = 1600
+
 // maxStanzas bounds the recipients of one value.
 const maxStanzas = 64
 
@@ -101,6 +104,7 @@ func sealAge(to []*keys.Recipient, at Place, value []byte) ([]byte, error) {
 		recipients = append(recipients, r.Age())
 	}
 	var out bytes.Buffer
+	out.Grow(len(to)*stanzaSize + padded(len(value)) + 512)
 	w, err := age.Encrypt(&out, recipients...)
 	if err != nil {
 		return nil, err

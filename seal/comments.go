@@ -76,7 +76,7 @@ func (w *walk) screenComments(d *document) []byte {
 // else at the given one.
 func (w *walk) warnOfCopies(d *document, out []byte, line int) {
 	told := map[string]bool{}
-	tell := func(at int, text string, atLeast int) {
+	tell := func(at int, text []byte, atLeast int) {
 		for _, key := range w.copies.in(text, atLeast) {
 			if !told[key] {
 				told[key] = true
@@ -84,14 +84,14 @@ func (w *walk) warnOfCopies(d *document, out []byte, line int) {
 			}
 		}
 	}
-	tell(max(line, 1), d.head+"\n"+d.foot, shortValue) // where comments were dropped, none are left
+	tell(max(line, 1), []byte(d.head+"\n"+d.foot), shortValue) // where comments were dropped, none are left
 	inNotes(d.root, false, func(n *yaml.Node, isNote bool) {
-		tell(max(line, n.Line), n.HeadComment+"\n"+n.LineComment+"\n"+n.FootComment, shortValue)
+		tell(max(line, n.Line), []byte(n.HeadComment+"\n"+n.LineComment+"\n"+n.FootComment), shortValue)
 		if isNote {
-			tell(max(line, n.Line), n.Value, annotationValue)
+			tell(max(line, n.Line), []byte(n.Value), annotationValue)
 		}
 	})
-	tell(line, string(out), longValue)
+	tell(line, out, longValue)
 }
 
 // inNotes visits all nodes and tells which stand in annotations or labels.

@@ -2,6 +2,7 @@ package seal
 
 import (
 	"encoding/base64"
+	"math/bits"
 	"strings"
 )
 
@@ -27,6 +28,7 @@ type copies struct {
 	words map[string]string // short values, as they stand alone, and their keys
 	forms map[uint64][]form // by the bytes at their middle: ends are often alike
 	seen  []uint64          // a bit for each hash of what may be in forms
+	shift int               // of a hash of 64 bits
 }
 
 // form is one way to write a value.
@@ -37,12 +39,16 @@ type form struct {
 }
 
 const (
-	window   = shortValue // bytes that are looked up
-	seenBits = 16
+	window = shortValue // bytes that are looked up
+
+	// Hashes have so many bits: one in thousands is met by chance.
+	minSeenBits = 12
+	maxSeenBits = 16
 )
 
 func newCopies(items []item) *copies {
-	c := &copies{words: map[string]string{}, forms: map[uint64][]form{}, seen: make([]uint64, 1<<seenBits/64)}
+	size := min(max(bits.Len(uint(len(items)))+10, minSeenBits), maxSeenBits)
+	c := &copies{words: map[string]string{}, forms: map[uint64][]form{}, seen: make([]uint64, 1<<size/64), shift: 64 - size}
 	known := map[string]bool{}
 	for _, it := range items {
 		for _, f := range c.formsOf(it) {
@@ -89,24 +95,24 @@ func stem(s string) string { return base64Of(s)[:len(s)*8/6] }
 func (c *copies) add(f form) {
 	w := windowAt(f.text, f.middle())
 	c.forms[w] = append(c.forms[w], f)
-	h := hash(w)
+	h := c.hash(w)
 	c.seen[h/64] |= 1 << (h % 64)
 }
 
 func (f form) middle() int { return (len(f.text) - window) / 2 }
 
-func windowAt(s string, i int) (w uint64) {
+func windowAt[T string | []byte](s T, i int) (w uint64) {
 	for _, b := range []byte(s[i : i+window]) {
 		w = w<<8 | uint64(b)
 	}
 	return w
 }
 
-func hash(w uint64) uint64 { return w * 0x9e3779b97f4a7c15 >> (64 - seenBits) }
+func (c *copies) hash(w uint64) uint64 { return w * 0x9e3779b97f4a7c15 >> c.shift }
 
 // in names the keys whose values, of so many bytes at least, stand in a text,
 // each once and in the order of the text.
-func (c *copies) in(s string, atLeast int) []string {
+func (c *copies) in(s []byte, atLeast int) []string {
 	if len(s) < window {
 		return nil
 	}
@@ -115,7 +121,7 @@ func (c *copies) in(s string, atLeast int) []string {
 	w := windowAt(s, 0) >> 8
 	for i := 0; i+window <= len(s); i++ {
 		w = (w<<8 | uint64(s[i+window-1])) & (1<<(8*window) - 1)
-		if h := hash(w); c.seen[h/64]>>(h%64)&1 == 0 {
+		if h := c.hash(w); c.seen[h/64]>>(h%64)&1 == 0 {
 			continue
 		}
 		for _, f := range c.forms[w] {
@@ -129,14 +135,14 @@ func (c *copies) in(s string, atLeast int) []string {
 }
 
 // around reports whether the form stands in s with its middle at i.
-func (f form) around(s string, i int) bool {
+func (f form) around(s []byte, i int) bool {
 	start := i - f.middle()
-	return start >= 0 && strings.HasPrefix(s[start:], f.text)
+	return start >= 0 && len(s)-start >= len(f.text) && string(s[start:start+len(f.text)]) == f.text
 }
 
 // inComment names a key whose value stands in a comment, or "".
 func (c *copies) inComment(s string) string {
-	if keys := c.in(s, shortValue); len(keys) > 0 {
+	if keys := c.in([]byte(s), shortValue); len(keys) > 0 {
 		return keys[0]
 	}
 	if len(c.words) == 0 {

@@ -3,7 +3,6 @@ package seal
 import (
 	"bytes"
 	"crypto/rand"
-	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -63,7 +62,11 @@ func isLongBase64(n *yaml.Node) bool {
 
 // between puts the texts between the parts.
 func (s *standIns) between(parts [][]byte) []byte {
-	out := slices.Clone(parts[0])
+	size := len(parts[0])
+	for i, text := range s.texts {
+		size += len(text) + len(parts[i+1])
+	}
+	out := append(make([]byte, 0, size), parts[0]...)
 	for i, text := range s.texts {
 		out = append(append(out, text...), parts[i+1]...)
 	}
