@@ -31,6 +31,7 @@ type memory struct {
 
 	mu      sync.Mutex
 	pages   map[int]stretch  // of the table, as they were first read
+	whole   stretch          // all of it, for runs that need much
 	added   map[int][]record // to buckets, the newest last; written at the end
 	former  func() []string  // sealed values that are at hand, read when they are first asked for
 	byTag   map[tag]string   // those

@@ -26,6 +26,7 @@ const (
 	recordSize    = 3 * len(tag{})
 	bucketSize    = bucketRecords * recordSize
 	pageBuckets   = 16
+	manyPages     = 32 // from which the rest costs less than what else is asked for
 )
 
 // bucket is the one in which the records of an id are.
@@ -61,10 +62,16 @@ func (m *memory) put(id, tells tag) {
 // page is the stretch of a bucket as it was when it was first asked for.
 func (m *memory) page(bucket int) stretch {
 	n := bucket / pageBuckets
-	if _, ok := m.pages[n]; !ok {
+	if _, ok := m.pages[n]; !ok && len(m.pages) < manyPages {
 		m.pages[n] = m.read(n*pageBuckets, pageBuckets)
 	}
-	return m.pages[n]
+	if page, ok := m.pages[n]; ok {
+		return page
+	}
+	if m.whole.raw == nil {
+		m.whole = m.read(0, buckets)
+	}
+	return m.whole
 }
 
 // read reads buckets; behind the end of the table there are zeros, which are no
