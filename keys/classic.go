@@ -6,10 +6,8 @@ import (
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base32"
 	"encoding/base64"
 	"slices"
-	"strings"
 
 	"filippo.io/age"
 	"golang.org/x/crypto/chacha20poly1305"
@@ -21,20 +19,15 @@ import (
 // are needed.
 type classic struct{ public *ecdh.PublicKey }
 
-// bech32Digits are the digits of age's key strings, BIP 173.
-var bech32Digits = base32.NewEncoding("qpzry9x8gf2tvdw0s3jn54khce6mua7l").WithPadding(base32.NoPadding)
-
 const (
 	classicPrefix   = "age1"
-	bech32Checksum  = 6 // digits at the end
 	classicStanza   = "X25519"
 	classicHKDFInfo = "age-encryption.org/v1/X25519"
 )
 
 // newClassic takes the key from the recipient's text, which age has checked.
 func newClassic(r *age.X25519Recipient) (*classic, error) {
-	digits := strings.TrimPrefix(r.String(), classicPrefix)
-	point, err := bech32Digits.DecodeString(digits[:len(digits)-bech32Checksum])
+	point, err := keyIn(r.String(), classicPrefix)
 	if err != nil {
 		return nil, err
 	}

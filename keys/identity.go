@@ -124,7 +124,9 @@ func ageIdentity(text string, created time.Time) (*Identity, error) {
 	id := &Identity{age: parsed[0], text: text, created: created, state: Active}
 	switch p := parsed[0].(type) {
 	case *age.HybridIdentity:
-		id.recipient = ageRecipient(Hybrid, p.Recipient(), p.Recipient().String())
+		if id.recipient, err = hybridRecipient(p.Recipient()); err != nil {
+			return nil, err
+		}
 	case *age.X25519Identity:
 		if id.recipient, err = classicRecipient(p.Recipient()); err != nil {
 			return nil, err

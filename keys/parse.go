@@ -136,7 +136,7 @@ func parseAgeRecipient(line string) (*Recipient, error) {
 		if err != nil {
 			return nil, damagedRecipient()
 		}
-		return ageRecipient(Hybrid, r, r.String()), nil
+		return hybridRecipient(r)
 	case strings.HasPrefix(line, "age1") && strings.Count(line, "1") > 1: // bech32 has no digit 1: a plugin's name
 		return nil, found("use an age1pq1… or age1… recipient", "a recipient of an age plugin")
 	case strings.HasPrefix(line, "age1"):

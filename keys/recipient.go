@@ -4,8 +4,10 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/base32"
 	"encoding/base64"
 	"encoding/pem"
+	"strings"
 	"time"
 
 	"filippo.io/age"
@@ -82,6 +84,26 @@ func classicRecipient(r *age.X25519Recipient) (*Recipient, error) {
 		return nil, damagedRecipient()
 	}
 	return ageRecipient(X25519, c, r.String()), nil
+}
+
+func hybridRecipient(r *age.HybridRecipient) (*Recipient, error) {
+	h, err := newHybrid(r)
+	if err != nil {
+		return nil, damagedRecipient()
+	}
+	return ageRecipient(Hybrid, h, r.String()), nil
+}
+
+// bech32Digits are the digits of age's key strings, BIP 173, and bech32Checksum
+// how many at the end are no part of the key.
+var bech32Digits = base32.NewEncoding("qpzry9x8gf2tvdw0s3jn54khce6mua7l").WithPadding(base32.NoPadding)
+
+const bech32Checksum = 6
+
+// keyIn is the key in a recipient string that age has checked.
+func keyIn(text, prefix string) ([]byte, error) {
+	digits := strings.TrimPrefix(text, prefix)
+	return bech32Digits.DecodeString(digits[:len(digits)-bech32Checksum])
 }
 
 func rsaRecipient(public *rsa.PublicKey, cert *x509.Certificate) (*Recipient, error) {
