@@ -175,8 +175,11 @@ func (d *document) parse(budget *int) error {
 // decode reads the document as it is written, with aliases and merge keys; nil
 // if it is empty or only comments.
 func (d *document) decode() (*yaml.Node, error) {
-	n := &yaml.Node{}
-	dec := yaml.NewDecoder(bytes.NewReader(yamlDirective().ReplaceAll(d.raw, []byte("$1$2"))))
+	n, raw := &yaml.Node{}, d.raw
+	if bytes.Contains(raw, []byte("%YAML")) {
+		raw = yamlDirective().ReplaceAll(raw, []byte("$1$2"))
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(raw))
 	if err := dec.Decode(n); errors.Is(err, io.EOF) {
 		return nil, nil
 	} else if err != nil {
