@@ -58,9 +58,9 @@ func newTide() *tide {
 	return t
 }
 
-// rise counts objects.
-func (t *tide) rise(objects int) {
-	if t.handled.Add(int64(objects)) >= flood {
+// rise counts an object that is done with.
+func (t *tide) rise() {
+	if t.handled.Add(1) >= flood {
 		t.over.Reset(floodOver)
 	}
 }

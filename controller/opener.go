@@ -38,7 +38,7 @@ type opener struct {
 	retries  backoff       // of writes that met another writer
 	pruned   sync.Once
 	bodies   *bodies                                // read at the start
-	tide     *tide                                  // of statuses written
+	tide     *tide                                  // of objects done with
 	names    locks                                  // of SealedSecrets that are worked on
 	tenants  atomic.Pointer[environment.Reconciler] // nil where there are no Environments
 	readings *readings                              // of references to Vault

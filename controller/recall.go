@@ -50,7 +50,6 @@ func (o pass) recognizeAll(ctx context.Context, namespace string) error {
 	defer stop()
 	secret, err, more := next()
 	n := 0
-	defer func() { o.tide.rise(n) }()
 	for ss, failed := range o.sealedSecrets(ctx, namespace) {
 		if failed != nil {
 			return failed
@@ -86,6 +85,7 @@ func (o pass) recognize(ss *bitnami.SealedSecret, secret *corev1.Secret) {
 		o.metrics.observe(ss)
 		o.remember(ss, secret)
 		o.expectReading(ss)
+		o.tide.rise() // what is to be opened counts when that is done
 	default:
 		o.bodies.put(ss)
 	}

@@ -62,7 +62,7 @@ func (o pass) deliver(ctx context.Context, ss *bitnami.SealedSecret, out outcome
 		return reconcile.Result{}, client.IgnoreNotFound(fmt.Errorf("writing the status of %s/%s: %w", ss.Namespace, ss.Name, err))
 	}
 	o.retries.Forget(req)
-	o.tide.rise(1)
+	o.tide.rise()
 	o.tell(ss, out, said)
 	if tenants := o.tenants.Load(); tenants != nil {
 		tenants.Opened(req.NamespacedName, out.failure == nil)
