@@ -3,8 +3,10 @@ package keys
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 
 	"filippo.io/age"
+	"github.com/cloudflare/circl/dh/x25519"
 	"github.com/cloudflare/circl/hpke"
 	"github.com/cloudflare/circl/kem"
 )
@@ -28,9 +30,16 @@ func newHybrid(r *age.HybridRecipient) (*hybrid, error) {
 	if err != nil {
 		return nil, err
 	}
+	point, some, shared := x25519.Key{}, x25519.Key{1}, x25519.Key{}
+	copy(point[:], raw[max(len(raw)-len(point), 0):]) // behind ML-KEM's half
+	if !x25519.Shared(&shared, &some, &point) {       // age would not seal to it, and nobody could open it
+		return nil, errNoPoint
+	}
 	public, err := hpke.KEM_XWING.Scheme().UnmarshalBinaryPublicKey(raw)
 	return &hybrid{public}, err
 }
+
+var errNoPoint = errors.New("its X25519 half is of low order: every private key agrees on it")
 
 // Wrap implements [age.Recipient].
 func (h *hybrid) Wrap(fileKey []byte) ([]*age.Stanza, error) {

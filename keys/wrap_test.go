@@ -3,6 +3,7 @@ package keys_test
 import (
 	"bytes"
 	"crypto/ecdh"
+	"crypto/mlkem"
 	"io"
 	"strings"
 	"testing"
@@ -90,23 +91,33 @@ func encrypted(t *testing.T, name string, to ...age.Recipient) []byte {
 	return out.Bytes()
 }
 
-// TestClassicRecipientsWithoutAKey have points that every private key agrees on.
-func TestClassicRecipientsWithoutAKey(t *testing.T) {
+// TestRecipientsWithoutAKey have points that every private key agrees on.
+func TestRecipientsWithoutAKey(t *testing.T) {
+	pq, err := mlkem.GenerateKey768()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, point := range [][]byte{make([]byte, 32), append([]byte{1}, make([]byte, 31)...)} {
 		public, err := ecdh.X25519().NewPublicKey(point)
 		if err != nil {
 			t.Fatal(err)
 		}
-		text, err := plugin.EncodeX25519Recipient(public)
+		classic, err := plugin.EncodeX25519Recipient(public)
 		if err != nil {
 			t.Fatal(err)
 		}
-		rs, err := keys.ParseRecipients([]byte(text), time.Now())
+		hybrid, err := plugin.EncodeHybridRecipient(pq.EncapsulationKey(), public)
 		if err != nil {
-			continue // refused even earlier
+			t.Fatal(err)
 		}
-		if _, err := age.Encrypt(io.Discard, rs[0].Age()); err == nil {
-			t.Errorf("%s: sealed for anybody", text)
+		for _, text := range []string{classic, hybrid} {
+			rs, err := keys.ParseRecipients([]byte(text), time.Now())
+			if err != nil {
+				continue // refused even earlier
+			}
+			if _, err := age.Encrypt(io.Discard, rs[0].Age()); err == nil {
+				t.Errorf("%.20s…: sealed for anybody, or for nobody", text)
+			}
 		}
 	}
 }

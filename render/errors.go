@@ -55,6 +55,7 @@ type TemplateError struct {
 	Function string
 }
 
+// Error names the key, the reason and the line, and nothing of the template.
 func (e *TemplateError) Error() string {
 	var b strings.Builder
 	if e.Key == "" {
@@ -74,6 +75,7 @@ func (e *TemplateError) Error() string {
 // least one. Calling again with the same templates and inputs is no use.
 type TemplateErrors []*TemplateError
 
+// Error is all of them, one behind the other.
 func (e TemplateErrors) Error() string { return joined(e) }
 
 // Unwrap lets errors.As find the first TemplateError.

@@ -186,6 +186,7 @@ type ReferenceError struct {
 	oneLine bool
 }
 
+// Error names file, line, object and field.
 func (e *ReferenceError) Error() string {
 	return fmt.Sprintf("%s: %s: %s", position(cmp.Or(e.File, "generated"), e.Line), e.Object, e.Where())
 }
@@ -208,6 +209,7 @@ func (e *ReferenceError) Hint() string { return e.hint }
 // least one and at most a hundred.
 type ReferenceErrors []*ReferenceError
 
+// Error is all of them, one behind the other.
 func (e ReferenceErrors) Error() string { return joined(e) }
 
 // Unwrap lets errors.As find the first ReferenceError.

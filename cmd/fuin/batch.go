@@ -48,10 +48,15 @@ func (b batch) run(ctx context.Context, u *ui) ([]outcome, error) {
 	bar := u.progress(b.verb, len(all))
 	defer collectLess(u, len(b.inputs))()
 	var next atomic.Int64
+	var cut atomic.Bool // some are left
 	var g sync.WaitGroup
 	for range min(len(all), 2*runtime.GOMAXPROCS(0)) { // while one waits for the disk to sync, another seals
 		g.Go(func() { // for many files: each would grow a stack of its own
-			for i := int(next.Add(1)) - 1; i < len(all) && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
+			for i := int(next.Add(1)) - 1; i < len(all); i = int(next.Add(1)) - 1 {
+				if ctx.Err() != nil {
+					cut.Store(true)
+					return
+				}
 				all[i] = b.one(ctx, u, b.inputs[i])
 				bar.step()
 			}
@@ -59,7 +64,7 @@ func (b batch) run(ctx context.Context, u *ui) ([]outcome, error) {
 	}
 	g.Wait()
 	bar.end()
-	if ctx.Err() != nil {
+	if cut.Load() {
 		return nil, ctx.Err()
 	}
 	return b.judge(u, all)

@@ -52,6 +52,7 @@ type MissingError struct {
 	Key                   string // "" if all of it is missing
 }
 
+// Error names what is missing, and of a key no more than its name.
 func (e *MissingError) Error() string {
 	if e.Key != "" {
 		return fmt.Sprintf("%s %s/%s has no key %.80q", e.Kind, e.Namespace, e.Name, e.Key)
